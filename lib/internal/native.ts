@@ -1,0 +1,141 @@
+/**
+ * The addon's function table as TypeScript sees it. Handles are type-tagged Externals; every function checks its
+ * arguments' tags and kinds, and throws an error with a `torch` property (see `errors.ts`) for whatever libtorch refuses.
+ * Arrays that the addon returns belong to the realm that loaded it: copy them before they reach a user.
+ */
+declare const brand: unique symbol;
+interface Handle<Kind extends string> {
+  readonly [brand]: Kind;
+}
+
+export type TensorHandle = Handle<'tensor'>;
+export type ModuleHandle = Handle<'module'>;
+export type GeneratorHandle = Handle<'generator'>;
+/** A node of the autograd graph. */
+export type NodeHandle = Handle<'node'>;
+
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** Runs the gradient hook `id`; a returned handle replaces the gradient. */
+export type GradHookRunner = (id: number, grad: TensorHandle) => TensorHandle | undefined;
+/** Runs the forward hook `id` of a native module; a returned handle replaces the output. */
+export type ForwardHookRunner = (
+  id: number,
+  input: TensorHandle,
+  output: TensorHandle,
+) => TensorHandle | undefined;
+
+export interface Native {
+  // what was built and loaded
+  info(): { readonly napiVersion: number; readonly libtorch: string; readonly cuda: boolean };
+
+  // operators
+  /** The schemas of every `aten::` operator, as libtorch prints them. */
+  schemas(): string[];
+  /** The schema of one overload as libtorch prints it, or undefined where this libtorch lacks it. */
+  schema(name: string, overload: string): string | undefined;
+  /** Prepares calls whose arguments come in the order of `argumentNames`; the rest take the schema's defaults. */
+  findOp(name: string, overload: string, argumentNames: readonly string[]): number;
+  /** Calls a prepared operator. Returned tensors that are a written argument come back as undefined. */
+  callOp(id: number, ...args: readonly unknown[]): unknown;
+
+  // tensors
+  fromData(data: TypedArray, shape: readonly number[], dtype: string): TensorHandle;
+  /** Copies all elements, row-major, into `into`, whose element type must be the tensor's (float32 for half types). */
+  copyOut(tensor: TensorHandle, into: TypedArray): void;
+  item(tensor: TensorHandle): number | bigint | boolean;
+  /** Writes the sizes into `into` and returns how many there are. */
+  sizes(tensor: TensorHandle, into: Float64Array): number;
+  strides(tensor: TensorHandle, into: Float64Array): number;
+  dtype(tensor: TensorHandle): string;
+  device(tensor: TensorHandle): string;
+  isContiguous(tensor: TensorHandle): boolean;
+  requiresGrad(tensor: TensorHandle): boolean;
+  setRequiresGrad(tensor: TensorHandle, on: boolean): void;
+  isLeaf(tensor: TensorHandle): boolean;
+  version(tensor: TensorHandle): number;
+  /** `tensor.data = value`: another storage under the same tensor object. */
+  setData(tensor: TensorHandle, value: TensorHandle): void;
+  sameTensor(a: TensorHandle, b: TensorHandle): boolean;
+  dispose(tensor: TensorHandle): void;
+
+  // autograd
+  /** The gradient: undefined when it is the tensor that `known` holds, null when there is none. */
+  grad(tensor: TensorHandle, known: TensorHandle | undefined): TensorHandle | null | undefined;
+  setGrad(tensor: TensorHandle, grad: TensorHandle | null): void;
+  hasGrad(tensor: TensorHandle): boolean;
+  retainGrad(tensor: TensorHandle): void;
+  gradFn(tensor: TensorHandle): NodeHandle | null;
+  nodeName(node: NodeHandle): string;
+  nextNodes(node: NodeHandle): (NodeHandle | null)[];
+  addGradHook(tensor: TensorHandle, id: number): number;
+  removeGradHook(tensor: TensorHandle, position: number): void;
+  /** The ids of hooks whose tensor or graph is gone; each is told once. */
+  takeDeadHooks(): number[];
+  backward(
+    roots: readonly TensorHandle[],
+    gradients: readonly (TensorHandle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    inputs: readonly TensorHandle[],
+    hooks: GradHookRunner,
+  ): void;
+  gradients(
+    outputs: readonly TensorHandle[],
+    inputs: readonly TensorHandle[],
+    gradients: readonly (TensorHandle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+    hooks: GradHookRunner,
+  ): (TensorHandle | null)[];
+  /** Returns what it was before. */
+  setGradEnabled(on: boolean): boolean;
+  isGradEnabled(): boolean;
+
+  // runtime
+  manualSeed(seed: bigint): void;
+  setNumThreads(count: number): void;
+  numThreads(): number;
+  setDeterministic(on: boolean, warnOnly: boolean): void;
+  createGenerator(device: string): GeneratorHandle;
+  defaultGenerator(device: string): GeneratorHandle;
+  generatorSetSeed(generator: GeneratorHandle, seed: bigint): void;
+  generatorState(generator: GeneratorHandle): TensorHandle;
+  generatorSetState(generator: GeneratorHandle, state: TensorHandle): void;
+  /** Writes [live tensor handles of this environment, bytes given out by libtorch's CPU allocator]. */
+  memory(into: Float64Array): void;
+
+  // modules
+  createLayer(kind: string, options: Readonly<Record<string, unknown>>): ModuleHandle;
+  moduleForward(
+    module: ModuleHandle,
+    input: TensorHandle,
+    hooks: ForwardHookRunner | undefined,
+  ): TensorHandle;
+  moduleKind(module: ModuleHandle): string;
+  /** The layer's own settings as text: `3, 32, kernelSize=(3, 3)`. */
+  moduleRepr(module: ModuleHandle): string;
+  /** name, handle, name, handle, ... of the direct children. */
+  moduleChildren(module: ModuleHandle): (string | ModuleHandle)[];
+  /** name, handle, name, handle, ... of the module's own parameters or buffers. */
+  moduleTensors(module: ModuleHandle, which: 'parameters' | 'buffers'): (string | TensorHandle)[];
+  moduleRegisterBuffer(module: ModuleHandle, name: string, value: TensorHandle): void;
+  moduleTrain(module: ModuleHandle, on: boolean): void;
+  moduleIsTraining(module: ModuleHandle): boolean;
+  moduleClone(module: ModuleHandle): ModuleHandle;
+  moduleAddHook(module: ModuleHandle, id: number): void;
+  moduleRemoveHook(module: ModuleHandle, id: number): void;
+  moduleDispose(module: ModuleHandle): void;
+}

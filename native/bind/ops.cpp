@@ -1,0 +1,146 @@
+#include <ATen/core/stack.h>
+
+#include <sstream>
+
+#include "bind/bind.h"
+#include "core/names.h"
+#include "glue/convert.h"
+
+namespace fastopt {
+namespace {
+
+napi_value schemas(Call& call) {
+  const auto texts = all_aten_schemas();
+  napi_value array = js_array(call, texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) set_element(call, array, i, js_string(call, texts[i]));
+  return array;
+}
+
+napi_value schema(Call& call) {
+  const auto handle = find_operator(string_of(call, call[0], "schema"), string_of(call, call[1], "schema"));
+  if (!handle) return call.undefined();
+  std::ostringstream text;
+  text << handle->schema();
+  return js_string(call, text.str());
+}
+
+napi_value find_op(Call& call) {
+  const auto name = string_of(call, call[0], "findOp");
+  const auto overload = string_of(call, call[1], "findOp");
+  const auto handle = find_operator(name, overload);
+  if (!handle) {
+    throw Refusal("this libtorch has no operator " + name + "." + overload,
+                  "ERR_TORCH_UNSUPPORTED_OPERATOR");
+  }
+  std::vector<std::string> arguments(length_of(call, call[2]));
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    arguments[i] = string_of(call, element(call, call[2], i), "findOp");
+  }
+  try {
+    return js_number(call, static_cast<double>(call.data()->ops.add(*handle, arguments)));
+  } catch (const c10::Error& error) {
+    throw Refusal(error.what_without_backtrace(), "ERR_TORCH_UNSUPPORTED_OPERATOR");
+  }
+}
+
+napi_value given(const Call& call, int source) {
+  return source < 0 ? call.undefined() : call[static_cast<size_t>(source) + 1];
+}
+
+bool is_undefined(const Call& call, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  check(call.env(), napi_typeof(call.env(), value, &type));
+  return type == napi_undefined;
+}
+
+torch::jit::Stack make_stack(const Call& call, const Op& op) {
+  torch::jit::Stack stack;
+  const auto& arguments = op.schema().arguments();
+  stack.reserve(arguments.size());
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto& argument = arguments[i];
+    napi_value value = given(call, op.source[i]);
+    if (is_undefined(call, value) && argument.default_value()) {
+      stack.push_back(*argument.default_value());
+    } else {
+      stack.push_back(argument_of(call, value, argument));
+    }
+  }
+  return stack;
+}
+
+// "self float32[2, 3], other 'abc'"
+std::string received(const Call& call, const Op& op) {
+  std::string text;
+  const auto& arguments = op.schema().arguments();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    napi_value value = given(call, op.source[i]);
+    if (is_undefined(call, value)) continue;
+    if (!text.empty()) text += ", ";
+    text += arguments[i].name() + ": ";
+    if (!is_array(call, value)) {
+      text += describe(call, value);
+      continue;
+    }
+    text += "[";
+    const size_t length = length_of(call, value);
+    for (size_t j = 0; j < length && j < 8; ++j) {
+      text += (j > 0 ? ", " : "") + describe(call, element(call, value, j));
+    }
+    text += length > 8 ? ", ...]" : "]";
+  }
+  return text;
+}
+
+napi_value results(const Call& call, const Op& op, const torch::jit::Stack& stack) {
+  const auto& returns = op.schema().returns();
+  const auto one = [&](size_t i) {
+    return op.returned_argument[i] >= 0 ? call.undefined()
+                                        : result_of(call, stack[i], returns[i].real_type());
+  };
+  if (returns.empty()) return call.undefined();
+  if (returns.size() == 1) return one(0);
+  napi_value array = js_array(call, returns.size());
+  for (size_t i = 0; i < returns.size(); ++i) set_element(call, array, i, one(i));
+  return array;
+}
+
+napi_value call_op(Call& call) {
+  const auto id = int_of(call, call[0], "callOp");
+  const auto* found = call.data()->ops.get(static_cast<size_t>(id));
+  if (found == nullptr) throw Refusal("callOp: no operator has the number " + std::to_string(id));
+  const Op op = *found;  // a hook may add operators meanwhile
+  const auto fail = [&](Refusal refusal) {
+    refusal.op = op.name;
+    refusal.received = received(call, op);
+    refusal.message = op.name + ": " + refusal.message + " (received " + refusal.received + ")";
+    return refusal;
+  };
+  try {
+    auto stack = make_stack(call, op);
+    op.handle.callBoxed(stack);
+    return results(call, op, stack);
+  } catch (const Refusal& refusal) {
+    throw fail(refusal);
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    const bool memory = message.find("not enough memory") != std::string::npos;
+    throw fail(Refusal(message, memory ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"));
+  }
+}
+
+}  // namespace
+
+const Functions& op_functions() {
+  static const Functions functions{
+      {"schemas", guarded<schemas>},
+      {"schema", guarded<schema>},
+      {"findOp", guarded<find_op>},
+      {"callOp", guarded<call_op>},
+  };
+  return functions;
+}
+
+}  // namespace fastopt

@@ -1,0 +1,72 @@
+#include "core/op_table.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace fastopt {
+namespace {
+
+std::string qualified(const std::string& name) {
+  return name.find("::") == std::string::npos ? "aten::" + name : name;
+}
+
+std::string text(const c10::FunctionSchema& schema) {
+  std::ostringstream out;
+  out << schema;
+  return out.str();
+}
+
+int returned_argument(const c10::FunctionSchema& schema, const c10::Argument& value) {
+  const auto* alias = value.alias_info();
+  if (alias == nullptr || !alias->isWrite()) return -1;
+  const auto& arguments = schema.arguments();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto* other = arguments[i].alias_info();
+    if (other != nullptr && other->isWrite() && other->beforeSets() == alias->beforeSets()) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::optional<c10::OperatorHandle> find_operator(const std::string& name,
+                                                 const std::string& overload) {
+  return c10::Dispatcher::singleton().findSchema({qualified(name), overload});
+}
+
+std::vector<std::string> all_aten_schemas() {
+  auto& dispatcher = c10::Dispatcher::singleton();
+  std::vector<std::string> schemas;
+  for (const auto& name : dispatcher.getAllOpNames()) {
+    if (name.name.rfind("aten::", 0) != 0) continue;
+    if (auto handle = dispatcher.findSchema(name)) schemas.push_back(text(handle->schema()));
+  }
+  std::sort(schemas.begin(), schemas.end());
+  return schemas;
+}
+
+size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& arguments) {
+  const auto& schema = handle.schema();
+  Op op{handle, schema.name().substr(schema.name().find("::") + 2), {}, {}};
+  if (!schema.overload_name().empty()) op.name += "." + schema.overload_name();
+  for (const auto& name : arguments) {
+    TORCH_CHECK(schema.argumentIndexWithName(name).has_value(), op.name, ": this libtorch has no argument '",
+                name, "'; its schema is ", text(schema));
+  }
+  for (const auto& argument : schema.arguments()) {
+    const auto found = std::find(arguments.begin(), arguments.end(), argument.name());
+    const bool given = found != arguments.end();
+    TORCH_CHECK(given || argument.default_value().has_value(), op.name, ": argument '",
+                argument.name(), "' is required by this libtorch; its schema is ", text(schema));
+    op.source.push_back(given ? static_cast<int>(found - arguments.begin()) : -1);
+  }
+  for (const auto& value : schema.returns()) {
+    op.returned_argument.push_back(returned_argument(schema, value));
+  }
+  ops_.push_back(std::move(op));
+  return ops_.size() - 1;
+}
+
+}  // namespace fastopt

@@ -1,0 +1,39 @@
+#pragma once
+#include <ATen/core/dispatch/OperatorEntry.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fastopt {
+
+// One overload, ready to be called with arguments in the caller's own order.
+struct Op {
+  c10::OperatorHandle handle;
+  std::string name;  // "add.Tensor"
+  // For each argument of the schema: which of the caller's it is, or -1 for the schema's default.
+  std::vector<int> source;
+  // For each returned value: the schema argument that it is (in-place and out variants), or -1.
+  std::vector<int> returned_argument;
+
+  const c10::FunctionSchema& schema() const { return handle.schema(); }
+};
+
+// The overloads that an environment has asked for, by number.
+class OpTable {
+ public:
+  // Throws c10::Error when `arguments` names one that the schema lacks, or leaves out a required one.
+  size_t add(c10::OperatorHandle handle, const std::vector<std::string>& arguments);
+  const Op* get(size_t id) const { return id < ops_.size() ? &ops_[id] : nullptr; }
+
+ private:
+  std::vector<Op> ops_;
+};
+
+std::optional<c10::OperatorHandle> find_operator(const std::string& name,
+                                                 const std::string& overload);
+std::vector<std::string> all_aten_schemas();
+
+}  // namespace fastopt

@@ -1,0 +1,100 @@
+#pragma once
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <node_api.h>
+
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/hooks.h"
+#include "core/op_table.h"
+
+namespace fastopt {
+
+// Which storages the live handles of an environment keep, and the bytes told to V8 for each.
+class StorageLedger {
+ public:
+  // Both return the change to tell V8: nothing for all but the first and the last handle of a storage.
+  int64_t add(const void* storage, int64_t bytes);
+  int64_t remove(const void* storage);
+
+ private:
+  struct Entry {
+    int64_t handles = 0;
+    int64_t bytes = 0;
+  };
+  std::unordered_map<const void*, Entry> entries_;
+};
+
+// Everything that belongs to one environment (the main thread, or a worker).
+struct AddonData {
+  OpTable ops;
+  StorageLedger ledger;
+  int64_t live_tensors = 0;
+  std::shared_ptr<DeadHooks> dead_hooks = std::make_shared<DeadHooks>();
+};
+
+// Refuses what a caller passed; `code` is one of those in lib/internal/errors.ts.
+struct Refusal : std::exception {
+  std::string message, code, op, received;
+  explicit Refusal(std::string message, std::string code = "ERR_TORCH_ARGUMENT")
+      : message(std::move(message)), code(std::move(code)) {}
+  const char* what() const noexcept override { return message.c_str(); }
+};
+
+// A JavaScript exception is pending: unwind and touch nothing. Derives from std::exception because
+// autograd's engine passes on no other.
+struct PendingException : std::exception {};
+
+// Throws for every status but napi_ok.
+void check(napi_env env, napi_status status);
+
+// One call from JavaScript.
+class Call {
+ public:
+  Call(napi_env env, napi_callback_info info);
+  napi_env env() const { return env_; }
+  const std::shared_ptr<AddonData>& data() const { return *data_; }
+  size_t count() const { return count_; }
+  // Undefined past the last argument.
+  napi_value operator[](size_t index) const { return index < count_ ? args_[index] : undefined_; }
+  napi_value undefined() const { return undefined_; }
+
+ private:
+  static constexpr size_t kInline = 24;
+  napi_env env_;
+  std::shared_ptr<AddonData>* data_ = nullptr;
+  napi_value undefined_ = nullptr;
+  size_t count_ = kInline;
+  std::array<napi_value, kInline> inline_{};
+  std::vector<napi_value> more_;
+  napi_value* args_ = inline_.data();
+};
+
+// Turns the exception in flight into a pending JavaScript error.
+void throw_to_javascript(napi_env env) noexcept;
+
+// The only catch between libtorch and Node.
+template <napi_value (*body)(Call&)>
+napi_value guarded(napi_env env, napi_callback_info info) {
+  try {
+    Call call(env, info);
+    return body(call);
+  } catch (...) {
+    throw_to_javascript(env);
+    return nullptr;
+  }
+}
+
+struct Function {
+  const char* name;
+  napi_callback callback;
+};
+using Functions = std::vector<Function>;
+
+}  // namespace fastopt
