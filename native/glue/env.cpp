@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <new>
+#include <stdexcept>
 
 namespace fastopt {
 
@@ -89,6 +90,8 @@ void throw_to_javascript(napi_env env) noexcept {
                 {error.what_without_backtrace(),
                  is_out_of_memory(error) ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"},
                 error.what());
+  } catch (const std::invalid_argument& error) {
+    throw_error(env, {error.what(), "ERR_TORCH_ARGUMENT"});
   } catch (const std::bad_alloc&) {
     throw_error(env, {"the system has no memory left for this", "ERR_TORCH_OUT_OF_MEMORY"});
   } catch (const std::exception& error) {
