@@ -87,17 +87,17 @@ void throw_to_javascript(napi_env env) noexcept {
     throw_error(env, refusal);
   } catch (const c10::Error& error) {
     throw_error(env,
-                {error.what_without_backtrace(),
-                 is_out_of_memory(error) ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"},
+                Refusal(error.what_without_backtrace(),
+                        is_out_of_memory(error) ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"),
                 error.what());
   } catch (const std::invalid_argument& error) {
-    throw_error(env, {error.what(), "ERR_TORCH_ARGUMENT"});
+    throw_error(env, Refusal(error.what(), "ERR_TORCH_ARGUMENT"));
   } catch (const std::bad_alloc&) {
-    throw_error(env, {"the system has no memory left for this", "ERR_TORCH_OUT_OF_MEMORY"});
+    throw_error(env, Refusal("the system has no memory left for this", "ERR_TORCH_OUT_OF_MEMORY"));
   } catch (const std::exception& error) {
-    throw_error(env, {error.what(), "ERR_TORCH"});
+    throw_error(env, Refusal(error.what(), "ERR_TORCH"));
   } catch (...) {
-    throw_error(env, {"an unknown C++ exception", "ERR_TORCH_INTERNAL"});
+    throw_error(env, Refusal("an unknown C++ exception", "ERR_TORCH_INTERNAL"));
   }
 }
 
