@@ -1,0 +1,35 @@
+import { spawn, spawnSync } from 'node:child_process';
+
+/** How to run a command. */
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * Runs a command in the user's terminal and resolves to its exit status. When this process is told to stop, it stops the
+ * command first and then ends, with nothing said about a failure.
+ */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: 'inherit' });
+    let stoppedBy: NodeJS.Signals | undefined;
+    const stop = (signal: NodeJS.Signals): void => {
+      stoppedBy = signal;
+      child.kill(signal);
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
+    child.on('error', reject);
+    child.on('close', (status) => {
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      if (stoppedBy) process.exit(stoppedBy === 'SIGINT' ? 130 : 143);
+      resolve(status ?? 1);
+    });
+  });
+}
+
+/** Returns what a command prints, or undefined when it is absent or fails. */
+export function outputOf(command: string, args: readonly string[]): string | undefined {
+  const { stdout, status } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 });
+  return status === 0 ? stdout : undefined;
+}

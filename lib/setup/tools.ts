@@ -1,0 +1,45 @@
+import { SetupError } from './error';
+import { outputOf } from './run';
+
+function missing(what: string, packages: string): SetupError {
+  return new SetupError(
+    `${what}: install it and try again (on Debian or Ubuntu: sudo apt-get install -y ${packages})`,
+  );
+}
+
+function first(commands: readonly string[], args: readonly string[]): string | undefined {
+  return commands.find((command) => outputOf(command, args) !== undefined);
+}
+
+/**
+ * Checks that the tools of a build are there: CMake 3.19, a C++ compiler, Ninja or Make.
+ *
+ * @throws SetupError naming the first that is missing and how to install it.
+ */
+export function requireBuildTools(env: NodeJS.ProcessEnv = process.env): void {
+  const cmake = /cmake version (\d+)\.(\d+)/.exec(outputOf('cmake', ['--version']) ?? '');
+  if (!cmake) throw missing('CMake was not found', 'cmake');
+  const [major, minor] = [Number(cmake[1]), Number(cmake[2])];
+  if (major < 3 || (major === 3 && minor < 19)) {
+    throw missing(`CMake 3.19 or newer is needed, and this is ${major}.${minor}`, 'cmake');
+  }
+  if (process.platform === 'win32') return;
+  if (env.CXX === undefined && !first(['c++', 'g++', 'clang++'], ['--version'])) {
+    throw missing('A C++ compiler was not found', 'g++');
+  }
+  if (!first(['ninja', 'make'], ['--version'])) throw missing('Neither Ninja nor Make was found', 'make');
+}
+
+/**
+ * Returns the command that runs a Python 3 with pip.
+ *
+ * @throws SetupError naming the one that is missing and how to install it.
+ */
+export function requirePip(): string {
+  const python = first(['python3', 'python'], ['-c', 'import sys; sys.exit(sys.version_info < (3,))']);
+  if (python === undefined) throw missing('Python 3 was not found', 'python3 python3-pip');
+  if (outputOf(python, ['-m', 'pip', '--version']) === undefined) {
+    throw missing(`${python} has no pip`, 'python3-pip');
+  }
+  return python;
+}

@@ -1,0 +1,17 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../lib/internal/root';
+
+/**
+ * Writes `dist/index.mjs`, which re-exports the CommonJS build by name: one instance of everything, however it is imported.
+ */
+function main(): void {
+  const dist = join(packageRoot(), 'dist');
+  const exported: unknown = require(join(dist, 'index.js'));
+  const names = Object.keys(Object(exported)).sort();
+  const lines = ["import torch from './index.js';", `export const { ${names.join(', ')} } = torch;`];
+  writeFileSync(join(dist, 'index.mjs'), `${lines.join('\n')}\n`);
+  writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js';\n");
+}
+
+main();
