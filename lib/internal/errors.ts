@@ -79,11 +79,22 @@ export class AddonMismatchError extends TorchError {
   }
 }
 
-/** Refuses options whose name is not in `known`, and names the nearest meaning where the caller has one. */
-export function checkOptions(where: string, options: object, known: readonly string[], hints: Readonly<Record<string, string>> = {}): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    const hint = hints[key] ? ` (did you mean '${hints[key]}'?)` : '';
-    throw new UnknownOptionError(`${where}: unknown option '${key}'${hint}; it takes ${known.join(', ') || 'none'}`, { op: where });
-  }
+const classes: Readonly<Record<string, new (message: string, details?: TorchErrorDetails) => TorchError>> = {
+  ERR_TORCH_ARGUMENT: ArgumentError,
+  ERR_TORCH_DISPOSED: DisposedError,
+  ERR_TORCH_UNSUPPORTED_OPERATOR: UnsupportedOperatorError,
+  ERR_TORCH_OUT_OF_MEMORY: TorchOutOfMemoryError,
+};
+
+/** Makes the typed error of what the addon threw; passes on what user code threw inside a hook. */
+export function toTorchError(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null || !('torch' in error)) return error;
+  const { torch, message, op, received, backtrace } = error as unknown as Record<string, string | undefined>;
+  const details = {
+    ...(op === undefined ? {} : { op }),
+    ...(received === undefined ? {} : { received }),
+    ...(backtrace === undefined ? {} : { cause: new Error(backtrace) }),
+  };
+  const Class = classes[torch ?? ''];
+  return Class ? new Class(message ?? '', details) : new TorchError(message ?? '', torch, details);
 }

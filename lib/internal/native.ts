@@ -43,9 +43,14 @@ export interface Native {
   // operators
   /** The schemas of every `aten::` operator, as libtorch prints them. */
   schemas(): string[];
+  /** The schemas of every overload of one operator; none where this libtorch lacks it. */
+  overloads(name: string): string[];
   /** The schema of one overload as libtorch prints it, or undefined where this libtorch lacks it. */
   schema(name: string, overload: string): string | undefined;
-  /** Prepares calls whose arguments come in the order of `argumentNames`; the rest take the schema's defaults. */
+  /**
+   * Prepares calls whose arguments come in the order of `argumentNames`; the rest take the schema's defaults. An empty
+   * name holds the place of an argument that this libtorch lacks.
+   */
   findOp(name: string, overload: string, argumentNames: readonly string[]): number;
   /** Calls a prepared operator. Returned tensors that are a written argument come back as undefined. */
   callOp(id: number, ...args: readonly unknown[]): unknown;
@@ -79,6 +84,8 @@ export interface Native {
   gradFn(tensor: TensorHandle): NodeHandle | null;
   nodeName(node: NodeHandle): string;
   nextNodes(node: NodeHandle): (NodeHandle | null)[];
+  /** A number for a hook, unique in this environment: jest's realms share one. */
+  newHook(): number;
   addGradHook(tensor: TensorHandle, id: number): number;
   removeGradHook(tensor: TensorHandle, position: number): void;
   /** The ids of hooks whose tensor or graph is gone; each is told once. */

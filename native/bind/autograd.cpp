@@ -1,6 +1,6 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/node.h>
+#include <torch/csrc/autograd/function.h>
 
 #include "bind/bind.h"
 #include "core/names.h"
@@ -63,6 +63,10 @@ napi_value next_nodes(Call& call) {
     set_element(call, array, i, null_or_node(call, edges[i].function));
   }
   return array;
+}
+
+napi_value new_hook(Call& call) {
+  return js_number(call, static_cast<double>(++call.data()->last_hook));
 }
 
 napi_value add_grad_hook(Call& call) {
@@ -133,6 +137,7 @@ const Functions& autograd_functions() {
       {"gradFn", guarded<grad_fn>},
       {"nodeName", guarded<node_name>},
       {"nextNodes", guarded<next_nodes>},
+      {"newHook", guarded<new_hook>},
       {"addGradHook", guarded<add_grad_hook>},
       {"removeGradHook", guarded<remove_grad_hook>},
       {"takeDeadHooks", guarded<take_dead_hooks>},

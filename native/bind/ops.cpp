@@ -9,11 +9,16 @@
 namespace fastopt {
 namespace {
 
-napi_value schemas(Call& call) {
-  const auto texts = all_aten_schemas();
+napi_value js_strings(const Call& call, const std::vector<std::string>& texts) {
   napi_value array = js_array(call, texts.size());
   for (size_t i = 0; i < texts.size(); ++i) set_element(call, array, i, js_string(call, texts[i]));
   return array;
+}
+
+napi_value schemas(Call& call) { return js_strings(call, aten_schemas()); }
+
+napi_value overloads(Call& call) {
+  return js_strings(call, overload_schemas(string_of(call, call[0], "overloads")));
 }
 
 napi_value schema(Call& call) {
@@ -136,6 +141,7 @@ napi_value call_op(Call& call) {
 const Functions& op_functions() {
   static const Functions functions{
       {"schemas", guarded<schemas>},
+      {"overloads", guarded<overloads>},
       {"schema", guarded<schema>},
       {"findOp", guarded<find_op>},
       {"callOp", guarded<call_op>},

@@ -36,15 +36,24 @@ std::optional<c10::OperatorHandle> find_operator(const std::string& name,
   return c10::Dispatcher::singleton().findSchema({qualified(name), overload});
 }
 
-std::vector<std::string> all_aten_schemas() {
+template <class Wanted>
+static std::vector<std::string> schemas_of(Wanted wanted) {
   auto& dispatcher = c10::Dispatcher::singleton();
   std::vector<std::string> schemas;
   for (const auto& name : dispatcher.getAllOpNames()) {
-    if (name.name.rfind("aten::", 0) != 0) continue;
+    if (!wanted(name.name)) continue;
     if (auto handle = dispatcher.findSchema(name)) schemas.push_back(text(handle->schema()));
   }
   std::sort(schemas.begin(), schemas.end());
   return schemas;
+}
+
+std::vector<std::string> aten_schemas() {
+  return schemas_of([](const std::string& name) { return name.rfind("aten::", 0) == 0; });
+}
+
+std::vector<std::string> overload_schemas(const std::string& name) {
+  return schemas_of([wanted = qualified(name)](const std::string& other) { return other == wanted; });
 }
 
 size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& arguments) {
@@ -52,6 +61,7 @@ size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& 
   Op op{handle, schema.name().substr(schema.name().find("::") + 2), {}, {}};
   if (!schema.overload_name().empty()) op.name += "." + schema.overload_name();
   for (const auto& name : arguments) {
+    if (name.empty()) continue;
     TORCH_CHECK(schema.argumentIndexWithName(name).has_value(), op.name, ": this libtorch has no argument '",
                 name, "'; its schema is ", text(schema));
   }

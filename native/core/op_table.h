@@ -24,7 +24,8 @@ struct Op {
 // The overloads that an environment has asked for, by number.
 class OpTable {
  public:
-  // Throws c10::Error when `arguments` names one that the schema lacks, or leaves out a required one.
+  // An empty name holds the place of an argument that the schema lacks. Throws c10::Error when
+  // `arguments` has any other name that the schema lacks, or leaves out a required one.
   size_t add(c10::OperatorHandle handle, const std::vector<std::string>& arguments);
   const Op* get(size_t id) const { return id < ops_.size() ? &ops_[id] : nullptr; }
 
@@ -34,6 +35,9 @@ class OpTable {
 
 std::optional<c10::OperatorHandle> find_operator(const std::string& name,
                                                  const std::string& overload);
-std::vector<std::string> all_aten_schemas();
+
+// Schemas as libtorch prints them, sorted.
+std::vector<std::string> aten_schemas();
+std::vector<std::string> overload_schemas(const std::string& name);
 
 }  // namespace fastopt

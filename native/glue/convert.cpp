@@ -1,7 +1,7 @@
 #include "glue/convert.h"
 
 #include <ATen/core/jit_type.h>
-#include <torch/csrc/autograd/node.h>
+#include <torch/csrc/autograd/function.h>
 
 #include <cmath>
 #include <limits>

@@ -4,12 +4,10 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "glue/env.h"
-
-namespace torch::autograd {
-struct Node;
-}
 
 namespace fastopt {
 
@@ -17,7 +15,8 @@ namespace nn {
 class Layer;
 }
 
-using NodePtr = std::shared_ptr<torch::autograd::Node>;
+// A shared_ptr until libtorch 2.12, an intrusive_ptr since.
+using NodePtr = std::decay_t<decltype(std::declval<const at::Tensor&>().grad_fn())>;
 using LayerPtr = std::shared_ptr<nn::Layer>;
 
 // Native objects as type-tagged Externals. `where` begins the message of a refusal. An undefined

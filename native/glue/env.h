@@ -36,6 +36,7 @@ struct AddonData {
   OpTable ops;
   StorageLedger ledger;
   int64_t live_tensors = 0;
+  int64_t last_hook = 0;
   std::shared_ptr<DeadHooks> dead_hooks = std::make_shared<DeadHooks>();
 };
 

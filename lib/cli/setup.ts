@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import { packageRoot } from '../internal/root';
+import { setUp } from '../setup/setup';
+
+/** Adds `fastopt setup`, which finds or fetches a libtorch and builds the addon. */
+export function addSetup(program: Command): void {
+  program
+    .command('setup')
+    .description('find a libtorch, or fetch one into .libtorch/, and build the addon against it')
+    .option('--force', 'build again also when nothing has changed', false)
+    .action(async ({ force }: { force: boolean }) => {
+      const { libtorch } = await setUp(packageRoot(), { fetch: true, force });
+      console.log(`Ready: libtorch ${libtorch.version} in ${libtorch.path}`);
+    });
+}

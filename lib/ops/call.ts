@@ -1,0 +1,138 @@
+import { callNative, native } from '../internal/binding';
+import { ArgumentError, UnsupportedOperatorError } from '../internal/errors';
+import { Generator } from '../tensor/generator';
+import { Tensor } from '../tensor/tensor';
+import { accepts, describe, fromNative, toNative } from './convert';
+import { parseSchema, type Schema, type SchemaArgument } from './schema';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** One overload: its pinned schema, and its number in the addon once it was called. */
+class Overload {
+  readonly schema: Schema;
+  readonly positional: readonly SchemaArgument[];
+  readonly places: ReadonlyMap<string, number>;
+  /** `view(2, 3)` for `view([2, 3])`: the only argument after self is a list of any length. */
+  readonly variadic: boolean;
+  #id = -1;
+  #absent: readonly number[] = [];
+
+  constructor(text: string) {
+    this.schema = parseSchema(text);
+    const args = this.schema.arguments;
+    this.positional = args.filter((argument) => !argument.keywordOnly);
+    this.places = new Map(args.map((argument, place) => [argument.key, place]));
+    const [, list, ...more] = this.positional;
+    this.variadic = list?.base === 'int' && list.list && list.size === undefined && more.length === 0;
+  }
+
+  /** Puts arguments into the schema's order; undefined where they don't fit this overload. */
+  arrange(args: readonly unknown[], options: Options | undefined): unknown[] | undefined {
+    const given = this.variadic && args.length > 1 && args.slice(1).every((value) => typeof value === 'number') ? [args[0], args.slice(1)] : args;
+    if (given.length > this.positional.length) return undefined;
+    const flat: unknown[] = new Array(this.schema.arguments.length).fill(undefined);
+    for (let i = 0; i < given.length; i++) flat[i] = given[i];
+    if (options !== undefined) {
+      for (const key of Object.keys(options)) {
+        const place = this.places.get(key);
+        if (place === undefined || flat[place] !== undefined) return undefined;
+        flat[place] = options[key];
+      }
+    }
+    return this.#fits(flat) ? flat : undefined;
+  }
+
+  #fits(flat: readonly unknown[]): boolean {
+    const args = this.schema.arguments;
+    for (let i = 0; i < args.length; i++) {
+      const argument = args[i] as SchemaArgument;
+      const value = flat[i];
+      if (value === undefined ? argument.defaultText === undefined && !argument.optional : !accepts(argument, value)) return false;
+    }
+    return true;
+  }
+
+  call(flat: readonly unknown[]): unknown {
+    if (this.#id < 0) this.#bind();
+    for (const place of this.#absent) {
+      if (flat[place] === undefined) continue;
+      const argument = this.schema.arguments[place];
+      throw new UnsupportedOperatorError(`${this.schema.name}: the libtorch at hand has no argument '${argument?.key}'`, { op: this.schema.name });
+    }
+    const { returns } = this.schema;
+    const result = callNative(this.#id, flat.map(toNative));
+    if (returns.length === 1) return this.#result(result, 0, flat);
+    return returns.length === 0 ? undefined : Array.from(result as unknown[], (value, i) => this.#result(value, i, flat));
+  }
+
+  #result(value: unknown, i: number, flat: readonly unknown[]): unknown {
+    const type = this.schema.returns[i];
+    if (type === undefined) return value;
+    // Written arguments come back as undefined: the caller gets its own object again.
+    return value === undefined && type.mutated ? flat[this.#written()[i] ?? 0] : fromNative(value, type);
+  }
+
+  #written(): number[] {
+    return this.schema.arguments.flatMap((argument, place) => (argument.mutated ? [place] : []));
+  }
+
+  // Arguments go by name to the libtorch at hand, which may lack those that the pinned one has.
+  #bind(): void {
+    const { name, overload, arguments: args } = this.schema;
+    const text = native.schema(name, overload);
+    const here = text === undefined ? [] : parseSchema(text).arguments.map((argument) => argument.name);
+    if (text !== undefined) this.#absent = args.flatMap((argument, place) => (here.includes(argument.name) ? [] : [place]));
+    const names = args.map((argument, place) => (this.#absent.includes(place) ? '' : argument.name));
+    this.#id = native.findOp(name, overload, names);
+  }
+}
+
+function isOptions(value: unknown): value is Options {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Tensor) && !(value instanceof Generator);
+}
+
+/** An operator: its overloads in the order in which they are tried. */
+export class Operator {
+  readonly #texts: readonly string[];
+  #overloads: readonly Overload[] | undefined;
+
+  constructor(...schemas: readonly string[]) {
+    this.#texts = schemas;
+  }
+
+  /** Calls the first overload that takes these arguments; the last one may be an object of options. */
+  call(args: readonly unknown[]): unknown {
+    this.#overloads ??= this.#texts.map((text) => new Overload(text));
+    const last = args[args.length - 1];
+    const options = isOptions(last) ? last : undefined;
+    let count = options === undefined ? args.length : args.length - 1;
+    while (count > 0 && args[count - 1] === undefined) count--;
+    const positional = count === args.length ? args : args.slice(0, count);
+    for (const overload of this.#overloads) {
+      const flat = overload.arrange(positional, options);
+      if (flat !== undefined) return overload.call(flat);
+    }
+    throw this.#refusal(positional, options);
+  }
+
+  #refusal(args: readonly unknown[], options: Options = {}): ArgumentError {
+    const overloads = this.#overloads ?? [];
+    const op = overloads[0]?.schema.name ?? 'operator';
+    const named = Object.entries(options).map(([key, value]) => `${key}: ${describe(value)}`);
+    const received = [...args.map(describe), ...named].join(', ') || 'nothing';
+    const forms = overloads.map(({ schema }) => schema.text.replace(/^aten::/, '')).join('; ');
+    return new ArgumentError(`${op}: no overload takes (${received}); it takes ${forms}`, { op, received });
+  }
+}
+
+/** Gives Tensor a method for each operator; members written by hand win. */
+export function installMethods(operators: Readonly<Record<string, Operator>>): void {
+  for (const [name, operator] of Object.entries(operators)) {
+    if (Object.hasOwn(Tensor.prototype, name)) continue;
+    const method = function (this: Tensor, ...args: unknown[]): unknown {
+      return operator.call([this, ...args]);
+    };
+    Object.defineProperty(method, 'name', { value: name });
+    Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
+  }
+}

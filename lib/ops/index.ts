@@ -1,0 +1,4 @@
+import './generated/methods';
+
+export * from './generated/functions';
+export { aten, namespace } from './aten';

@@ -1,0 +1,226 @@
+import { inspect, types } from 'node:util';
+import { native } from '../internal/binding';
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import type { TensorHandle, TypedArray } from '../internal/native';
+import { rawOp } from '../internal/op';
+import { dtypeOf, type Device, type DType, type Scalar } from './dtype';
+import { Generator } from './generator';
+import { Tensor } from './tensor';
+
+/** What every function that makes a tensor takes. */
+export interface TensorOptions {
+  readonly dtype?: DType;
+  readonly device?: Device;
+  readonly requiresGrad?: boolean;
+}
+
+/** What functions that make random tensors take. */
+export interface RandomOptions extends TensorOptions {
+  /** The stream to draw from; the default one, which `manualSeed` seeds, where it isn't given. */
+  readonly generator?: Generator;
+}
+
+/** What `tensor` makes a tensor of. */
+export type TensorLike = Scalar | TypedArray | Tensor | readonly TensorLike[];
+
+/** A shape; one number stands for one dimension. */
+export type Shape = number | readonly number[];
+
+const optionNames = ['dtype', 'device', 'requiresGrad'];
+
+function isTypedArray(value: unknown): value is TypedArray {
+  return types.isTypedArray(value);
+}
+
+// ---- from data ----
+
+// The shape by the first element of each level; `flatten` finds out what does not fit it.
+function shapeOf(data: unknown): number[] {
+  const shape: number[] = [];
+  let level = data;
+  for (;;) {
+    if (isTypedArray(level)) return [...shape, level.length];
+    if (!Array.isArray(level)) return shape;
+    shape.push(level.length);
+    level = level[0];
+  }
+}
+
+function flatten(data: unknown, shape: readonly number[], depth: number, into: unknown[]): void {
+  const size = shape[depth];
+  const fits = Array.isArray(data) || isTypedArray(data) ? data.length === size : size === undefined;
+  if (!fits) {
+    const got = Array.isArray(data) || isTypedArray(data) ? `${data.length} values` : inspect(data, { depth: 0 });
+    const wanted = size === undefined ? 'a number' : `${size} values`;
+    throw new ArgumentError(`tensor: expected ${wanted} at depth ${depth}, as in the first element there, got ${got}; all rows must be of one length`);
+  }
+  if (size === undefined) into.push(data);
+  else if (isTypedArray(data)) for (const value of data) into.push(value);
+  else if (Array.isArray(data)) for (const item of data) flatten(item, shape, depth + 1, into);
+}
+
+// Numbers go through float64, which holds every float32 and every safe integer.
+function pack(values: readonly unknown[]): { array: TypedArray; dtype: DType } {
+  const kinds = new Set(values.map((value) => typeof value));
+  if (kinds.size === 1 && kinds.has('bigint')) return { array: BigInt64Array.from(values as bigint[]), dtype: 'int64' };
+  if (kinds.size === 1 && kinds.has('boolean')) return { array: Uint8Array.from(values, Number), dtype: 'bool' };
+  const wrong = values.find((value) => typeof value !== 'number' && typeof value !== 'boolean');
+  if (values.length > 0 && wrong !== undefined) {
+    const mixed = typeof wrong === 'bigint' ? '; bigints can\'t be mixed with numbers' : '';
+    throw new ArgumentError(`tensor: expected numbers, got ${inspect(wrong, { depth: 0 })}${mixed}`);
+  }
+  return { array: Float64Array.from(values, Number), dtype: 'float32' };
+}
+
+function finish(handle: TensorHandle, { device, requiresGrad }: TensorOptions): Tensor {
+  let result = new Tensor(handle);
+  if (device !== undefined && device !== 'cpu') {
+    const there = result.to(device);
+    result.dispose();
+    result = there;
+  }
+  if (requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+/**
+ * Makes a tensor that holds a copy of `data`. Without a dtype, numbers give float32, bigints int64, booleans bool, and
+ * a TypedArray its own.
+ *
+ * @param data a number, nested arrays of them, a TypedArray, or a tensor (its values, detached).
+ * @throws ArgumentError for rows of different lengths and for what is not a number.
+ * @example
+ * ```ts
+ * tensor([[1, 2], [3, 4]]).shape; // [2, 2]
+ * tensor(new Uint8Array([1, 2])).dtype; // 'uint8'
+ * tensor([1n, 2n]).dtype; // 'int64'
+ * ```
+ */
+export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
+  checkOptions('tensor', options, optionNames);
+  if (data instanceof Tensor) {
+    const copy = data.to({ copy: true, ...(options.dtype && { dtype: options.dtype }) });
+    const handle = detach(Tensor.handleOf(copy)) as TensorHandle;
+    copy.dispose();
+    return finish(handle, options);
+  }
+  if (isTypedArray(data)) {
+    return finish(native.fromData(data, [data.length], options.dtype ?? dtypeOf(data)), options);
+  }
+  const shape = shapeOf(data);
+  const values: unknown[] = [];
+  flatten(data, shape, 0, values);
+  const { array, dtype } = pack(values);
+  return finish(native.fromData(array, shape, options.dtype ?? dtype), options);
+}
+
+// ---- filled ----
+
+const detach = rawOp('detach', '', ['self']);
+const factoryNames = ['dtype', 'device'] as const;
+const randomNames = ['generator', ...factoryNames] as const;
+
+function shapeList(where: string, shape: Shape): readonly number[] {
+  const list = typeof shape === 'number' ? [shape] : shape;
+  if (Array.isArray(list) && list.every((size) => Number.isSafeInteger(size) && size >= 0)) return list;
+  throw new ArgumentError(`${where}: expected a shape of whole numbers from 0 up, got ${inspect(shape)}`);
+}
+
+function made(handle: unknown, options: TensorOptions): Tensor {
+  const result = new Tensor(handle as TensorHandle);
+  if (options.requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+function filled(name: string): (shape: Shape, options?: TensorOptions) => Tensor {
+  const call = rawOp(name, name === 'empty' ? 'memory_format' : '', ['size', ...factoryNames]);
+  return (shape, options = {}) => {
+    checkOptions(name, options, optionNames);
+    return made(call(shapeList(name, shape), options.dtype, options.device), options);
+  };
+}
+
+function random(name: string): (shape: Shape, options?: RandomOptions) => Tensor {
+  const call = rawOp(name, 'generator', ['size', ...randomNames]);
+  return (shape, options = {}) => {
+    checkOptions(name, options, [...optionNames, 'generator']);
+    return made(call(shapeList(name, shape), generatorOf(options), options.dtype, options.device), options);
+  };
+}
+
+function generatorOf({ generator }: RandomOptions): unknown {
+  return generator && Generator.handleOf(generator);
+}
+
+/** Makes a tensor of zeros, float32 without a dtype. */
+export const zeros = filled('zeros');
+/** Makes a tensor of ones, float32 without a dtype. */
+export const ones = filled('ones');
+/** Makes a tensor whose values are whatever its memory holds. */
+export const empty = filled('empty');
+/** Makes a tensor of uniform random numbers from [0, 1). */
+export const rand = random('rand');
+/** Makes a tensor of random numbers from the standard normal distribution. */
+export const randn = random('randn');
+
+const callFull = rawOp('full', '', ['size', 'fill_value', ...factoryNames]);
+const callArange = rawOp('arange', 'start_step', ['start', 'end', 'step', ...factoryNames]);
+const callLinspace = rawOp('linspace', '', ['start', 'end', 'steps', ...factoryNames]);
+const callEye = rawOp('eye', 'm', ['n', 'm', ...factoryNames]);
+const callRandint = rawOp('randint', 'low_generator', ['low', 'high', 'size', ...randomNames]);
+const callRandperm = rawOp('randperm', 'generator', ['n', ...randomNames]);
+
+/** Makes a tensor full of `value`: float32 of a number, bool of a boolean, int64 of a bigint, without a dtype. */
+export function full(shape: Shape, value: Scalar, options: TensorOptions = {}): Tensor {
+  checkOptions('full', options, optionNames);
+  const natural = typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32';
+  return made(callFull(shapeList('full', shape), value, options.dtype ?? natural, options.device), options);
+}
+
+/** The options of `arange`. */
+export interface ArangeOptions extends TensorOptions {
+  readonly step?: number | bigint;
+}
+
+/**
+ * Makes `[start, start + step, ...]` up to but without `end`; int64 when all are integers, else float32.
+ *
+ * @example
+ * ```ts
+ * arange(3).toArray(); // [0, 1, 2]
+ * arange(1, 2, { step: 0.5 }).toArray(); // [1, 1.5]
+ * ```
+ */
+export function arange(end: number | bigint, options?: ArangeOptions): Tensor;
+export function arange(start: number | bigint, end: number | bigint, options?: ArangeOptions): Tensor;
+export function arange(first: number | bigint, second: number | bigint | ArangeOptions = {}, last: ArangeOptions = {}): Tensor {
+  const [start, end, options] = typeof second === 'object' ? [0, first, second] : [first, second, last];
+  checkOptions('arange', options, [...optionNames, 'step']);
+  return made(callArange(start, end, options.step, options.dtype, options.device), options);
+}
+
+/** Makes `steps` numbers from `start` to `end`, both included, evenly apart. */
+export function linspace(start: number, end: number, steps: number, options: TensorOptions = {}): Tensor {
+  checkOptions('linspace', options, optionNames);
+  return made(callLinspace(start, end, steps, options.dtype, options.device), options);
+}
+
+/** Makes a matrix `[rows, columns]` with ones on its diagonal. */
+export function eye(rows: number, columns = rows, options: TensorOptions = {}): Tensor {
+  checkOptions('eye', options, optionNames);
+  return made(callEye(rows, columns, options.dtype, options.device), options);
+}
+
+/** Makes a tensor of random integers from `low` up to but without `high`, int64 without a dtype. */
+export function randint(low: number, high: number, shape: Shape, options: RandomOptions = {}): Tensor {
+  checkOptions('randint', options, [...optionNames, 'generator']);
+  const size = shapeList('randint', shape);
+  return made(callRandint(low, high, size, generatorOf(options), options.dtype ?? 'int64', options.device), options);
+}
+
+/** Makes a random permutation of the integers from 0 to `n - 1`, int64 without a dtype. */
+export function randperm(n: number, options: RandomOptions = {}): Tensor {
+  checkOptions('randperm', options, [...optionNames, 'generator']);
+  return made(callRandperm(n, generatorOf(options), options.dtype ?? 'int64', options.device), options);
+}

@@ -1,0 +1,30 @@
+import { native } from '../internal/binding';
+import { refusePromise, tidy } from './scope';
+
+/** Takes a hook away again. */
+export interface HookRemover {
+  remove(): void;
+}
+
+type Hook = (...args: unknown[]) => unknown;
+
+// Hooks are numbers to the addon, which tells when the graph or module that held one is gone.
+const hooks = new Map<number, Hook>();
+
+/** Gives a hook its number. */
+export function addHook(hook: Hook): number {
+  for (const dead of native.takeDeadHooks()) hooks.delete(dead);
+  const id = native.newHook();
+  hooks.set(id, hook);
+  return id;
+}
+
+/** Forgets a hook that the addon does not tell about by itself. */
+export function deleteHook(id: number): void {
+  hooks.delete(id);
+}
+
+/** Runs a hook; what it makes and does not return is freed. */
+export function runHook(id: number, args: () => unknown[]): unknown {
+  return tidy(() => refusePromise('a hook', hooks.get(id)?.(...args())) ?? undefined);
+}

@@ -1,0 +1,139 @@
+import { types } from 'node:util';
+import { ArgumentError } from '../internal/errors';
+import { native } from '../internal/binding';
+
+let current: Scope | undefined;
+
+/** What a scope can own: made inside it, freed with it. */
+export abstract class Scoped {
+  #owner: Scope | undefined;
+
+  constructor() {
+    const scope = current;
+    if (scope !== undefined) {
+      this.#owner = scope;
+      scope.tensors.push(this);
+    }
+  }
+
+  /** Frees the native memory now; the object refuses all use from then on. Calling it twice does nothing. */
+  abstract dispose(): void;
+
+  /** @internal */
+  static ownerOf(value: Scoped): Scope | undefined {
+    return value.#owner;
+  }
+
+  /** @internal */
+  static giveTo(value: Scoped, scope: Scope | undefined): void {
+    value.#owner = scope;
+    scope?.tensors.push(value);
+  }
+}
+
+/**
+ * Owns the tensors that are made while it runs, until `dispose()` frees them all. For code that can't use `tidy`
+ * because it awaits between two synchronous stretches: run each stretch in the same scope, await outside it.
+ *
+ * @example
+ * ```ts
+ * const scope = new Scope();
+ * const x = scope.run(() => rand([2, 3]));
+ * await later();
+ * scope.run(() => x.mul(2).sum());
+ * scope.dispose();
+ * ```
+ */
+export class Scope {
+  /** @internal */
+  readonly tensors: Scoped[] = [];
+
+  /** Runs a synchronous function; every tensor that it makes belongs to this scope. */
+  run<T>(body: () => T): T {
+    const outer = current;
+    current = this;
+    try {
+      return refusePromise('Scope.run', body());
+    } finally {
+      current = outer;
+    }
+  }
+
+  /** Frees every tensor that still belongs to this scope. The scope can run again afterwards. */
+  dispose(): void {
+    for (const tensor of this.tensors.splice(0)) {
+      if (Scoped.ownerOf(tensor) === this) tensor.dispose();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Passes a value on, unless it is a promise: scopes and grad modes end before a promise would go on. */
+export function refusePromise<T>(where: string, value: T): T {
+  if (types.isPromise(value)) {
+    value.catch(() => undefined); // its own failure must not end the process as well
+    throw new ArgumentError(`${where}: expected a synchronous function, got one that returns a promise; await outside it`);
+  }
+  return value;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = new Set<unknown>()): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  seen.add(value);
+  if (value instanceof Scoped) visit(value);
+  else if (Array.isArray(value)) for (const item of value) forEachTensor(item, visit, seen);
+  else if (isPlain(value)) for (const item of Object.values(value)) forEachTensor(item, visit, seen);
+}
+
+/**
+ * Runs `body` and frees every tensor that was made inside, but those in its result (a tensor, or arrays and plain
+ * objects of them), which go to the scope around it, and those that were kept.
+ *
+ * @throws ArgumentError when `body` returns a promise.
+ * @example
+ * ```ts
+ * const y = tidy(() => x.mul(2).add(1)); // the product is freed, the sum is not
+ * ```
+ */
+export function tidy<T>(body: () => T): T {
+  const outer = current;
+  const scope = new Scope();
+  try {
+    const result = scope.run(body);
+    forEachTensor(result, (tensor) => {
+      if (Scoped.ownerOf(tensor) === scope) Scoped.giveTo(tensor, outer);
+    });
+    return result;
+  } finally {
+    scope.dispose();
+  }
+}
+
+/**
+ * Takes tensors out of whatever scope they belong to: they live until `dispose()` or until nothing refers to them.
+ *
+ * @param value a tensor, or arrays and plain objects of them.
+ * @returns `value`.
+ */
+export function keep<T>(value: T): T {
+  forEachTensor(value, (tensor) => {
+    Scoped.giveTo(tensor, undefined);
+  });
+  return value;
+}
+
+const counters = new Float64Array(2);
+
+/** Returns the live tensor handles of this thread, and the bytes that libtorch's CPU allocator has given out. */
+export function memory(): { tensors: number; bytes: number } {
+  native.memory(counters);
+  return { tensors: counters[0] ?? 0, bytes: counters[1] ?? 0 };
+}
