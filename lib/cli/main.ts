@@ -24,7 +24,7 @@ async function createProgram(command: string | undefined): Promise<Command> {
   addDoctor(program);
   if (command === 'train') {
     // Imported only here: the rest must work where there is no libtorch.
-    const { addTrain } = await import('./train');
+    const { addTrain } = await import('./train.js');
     addTrain(program);
   } else {
     program.command('train').description('train a network and print how it goes');
