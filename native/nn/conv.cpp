@@ -15,6 +15,25 @@ void check_groups(const Reader& read, int64_t groups, int64_t in, int64_t out) {
                             std::to_string(out) + ")");
 }
 
+template <size_t D>
+void pad_same(const Reader& read, tn::ConvOptions<D>& options, const std::string& mode) {
+  const tn::ConvOptions<D>& given = options;
+  std::vector<int64_t> sides;
+  for (size_t i = 0; i < D; ++i) {
+    if ((*given.stride())[i] != 1) read.refuse("stride", "1 where padding is 'same'");
+    const auto both = (*given.dilation())[i] * ((*given.kernel_size())[i] - 1);
+    if (mode != "zeros" && both % 2 != 0) {
+      read.refuse("padding", "sizes, where the kernel is even and paddingMode is '" + mode + "'");
+    }
+    sides.push_back(both / 2);
+  }
+  if (mode == "zeros") {
+    options.padding(torch::kSame);
+  } else {  // libtorch's own `same` takes the dimensions in the wrong order here
+    options.padding(torch::ExpandingArray<D>(sides));
+  }
+}
+
 template <size_t D, class Impl>
 LayerPtr conv(Reader& read) {
   const auto in = read.size("inChannels");
@@ -34,7 +53,7 @@ LayerPtr conv(Reader& read) {
   if (read.is_text("padding")) {
     const auto padding = read.choice("padding", {"valid", "same"});
     if (padding == "valid") options.padding(torch::kValid);
-    if (padding == "same") options.padding(torch::kSame);
+    if (padding == "same") pad_same(read, options, mode);
     repr.add("padding", padding);
   } else {
     const auto padding = read.sizes("padding", D, 0, Sizes{{0}});

@@ -121,8 +121,8 @@ LayerPtr xresnet(Reader& read) {
   read.finish();
   if (kernel % 2 == 0) read.refuse("ks", "an odd kernel size (kernel size has to be odd)");
   if (expansion > 1024) read.refuse("expansion", "an integer from 1 to 1024");
-  if (std::accumulate(layers.begin(), layers.end(), int64_t{0}) > 10'000) {
-    read.refuse("layers", "at most 10,000 blocks in all");
+  if (std::accumulate(layers.begin(), layers.end(), int64_t{0}) > 10000) {
+    read.refuse("layers", "at most 10000 blocks in all");
   }
 
   auto net = std::make_shared<XResNet>(std::vector<LayerPtr>{}, "XResNet");

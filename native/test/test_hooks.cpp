@@ -1,0 +1,101 @@
+#include <ATen/ops/ones.h>
+
+#include <vector>
+
+#include "check.h"
+#include "core/hooks.h"
+#include "nn/layer.h"
+
+using namespace fastopt;
+
+namespace {
+
+struct Call {
+  int64_t hook;
+  double input, output;
+  bool operator==(const Call&) const = default;
+};
+
+// Writes down each call; doubles gradients, and replaces the output of hook 9 by 100.
+struct Recorder : HookRunner {
+  std::vector<Call> calls;
+  at::Tensor on_gradient(int64_t hook, const at::Tensor& gradient) override {
+    calls.push_back({hook, 0, gradient.item<double>()});
+    return gradient * 2;
+  }
+  at::Tensor on_output(int64_t hook, const at::Tensor& input, const at::Tensor& output) override {
+    calls.push_back({hook, input.item<double>(), output.item<double>()});
+    return hook == 9 ? at::full_like(output, 100) : at::Tensor();
+  }
+};
+
+// x + `step`
+class Add final : public nn::Layer {
+ public:
+  explicit Add(double step) : Layer("Add"), step_(step) {}
+  at::Tensor forward(const at::Tensor& input) override { return input + step_; }
+
+ protected:
+  nn::LayerPtr shallow_copy() const override { return std::make_shared<Add>(*this); }
+
+ private:
+  double step_;
+};
+
+void layer_hooks_run_children_first_and_may_replace() {
+  const auto first = std::make_shared<Add>(1);
+  const auto second = std::make_shared<Add>(10);
+  nn::Sequential both({first, second});
+  both.hooks() = {1, 2};
+  first->hooks() = {3, 9, 4};
+  second->hooks() = {5};
+  const auto copy = both.copy();
+
+  Recorder recorder;
+  const HookScope scope(&recorder);
+  EXPECT(both.run(at::ones({})).item<double>() == 110);
+  EXPECT(recorder.calls == std::vector<Call>{
+                              {3, 1, 2}, {9, 1, 2}, {4, 1, 100}, {5, 100, 110}, {1, 1, 110}, {2, 1, 110}});
+  recorder.calls.clear();
+  EXPECT(copy->run(at::ones({})).item<double>() == 12);
+  EXPECT(recorder.calls.empty());
+}
+
+void layer_hooks_need_a_runner() {
+  Add add(1);
+  add.hooks() = {1};
+  EXPECT(refuses<c10::Error>("hook", [&] { add.run(at::ones({})); }));
+}
+
+void gradient_hooks_change_the_gradient_and_tell_when_they_die() {
+  const auto dead = std::make_shared<DeadHooks>();
+  {
+    auto x = at::ones({}).requires_grad_();
+    auto y = x * 3;
+    add_gradient_hook(y, 7, dead);
+    const auto position = add_gradient_hook(x, 8, dead);
+    Recorder recorder;
+    {
+      const HookScope scope(&recorder);
+      y.backward({}, true);
+      EXPECT(x.grad().item<double>() == 12);
+      EXPECT(recorder.calls == std::vector<Call>{{7, 0, 1}, {8, 0, 6}});
+      x.remove_hook(position);
+      y.backward({}, true);
+      EXPECT(x.grad().item<double>() == 18);
+    }
+    EXPECT(refuses<c10::Error>("hook", [&] { y.backward({}, true); }));
+    dead->take();
+  }
+  EXPECT(dead->take() == std::vector<int64_t>{7});
+  EXPECT(dead->take().empty());
+}
+
+}  // namespace
+
+int main() {
+  layer_hooks_run_children_first_and_may_replace();
+  layer_hooks_need_a_runner();
+  gradient_hooks_change_the_gradient_and_tell_when_they_die();
+  return exit_code();
+}
