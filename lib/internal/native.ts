@@ -134,10 +134,10 @@ export interface Native {
   moduleKind(module: ModuleHandle): string;
   /** The layer's own settings as text: `3, 32, kernelSize=(3, 3)`. */
   moduleRepr(module: ModuleHandle): string;
-  /** name, handle, name, handle, ... of the direct children. */
-  moduleChildren(module: ModuleHandle): (string | ModuleHandle)[];
-  /** name, handle, name, handle, ... of the module's own parameters or buffers. */
-  moduleTensors(module: ModuleHandle, which: 'parameters' | 'buffers'): (string | TensorHandle)[];
+  /** The direct children with their names. */
+  moduleChildren(module: ModuleHandle): [string, ModuleHandle][];
+  /** The module's own parameters or buffers with their names. */
+  moduleTensors(module: ModuleHandle, which: 'parameters' | 'buffers'): [string, TensorHandle][];
   moduleRegisterBuffer(module: ModuleHandle, name: string, value: TensorHandle): void;
   moduleTrain(module: ModuleHandle, on: boolean): void;
   moduleIsTraining(module: ModuleHandle): boolean;

@@ -101,7 +101,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   checkOptions('tensor', options, optionNames);
   if (data instanceof Tensor) {
     const copy = data.to({ copy: true, ...(options.dtype && { dtype: options.dtype }) });
-    const handle = detach(Tensor.handleOf(copy)) as TensorHandle;
+    const handle = detach(Tensor.handleOf(copy));
     copy.dispose();
     return finish(handle, options);
   }
@@ -127,8 +127,8 @@ function shapeList(where: string, shape: Shape): readonly number[] {
   throw new ArgumentError(`${where}: expected a shape of whole numbers from 0 up, got ${inspect(shape)}`);
 }
 
-function made(handle: unknown, options: TensorOptions): Tensor {
-  const result = new Tensor(handle as TensorHandle);
+function made(handle: TensorHandle, options: TensorOptions): Tensor {
+  const result = new Tensor(handle);
   if (options.requiresGrad) result.requiresGrad = true;
   return result;
 }

@@ -33,7 +33,6 @@ interface Printable {
   data(): TypedArray;
 }
 
-const longest = 1000;
 const edge = 3;
 
 function element(value: number | bigint, dtype: DType): string {
@@ -43,8 +42,8 @@ function element(value: number | bigint, dtype: DType): string {
   return magnitude >= 1e-4 && magnitude < 1e5 ? String(Number(value.toFixed(4))) : value.toExponential(4);
 }
 
-/** Writes a tensor as `tensor([[1, 2], [3, 4]], float32)`; the middle of long ones is left out. */
-export function formatTensor(tensor: Printable): string {
+/** Writes a tensor as `tensor([[1, 2], [3, 4]], float32)`; the middle of those over `longest` elements is left out. */
+export function formatTensor(tensor: Printable, longest = 1000): string {
   const { shape, dtype, device } = tensor;
   const notes = [dtype as string];
   if (device !== 'cpu') notes.push(device);

@@ -9,15 +9,13 @@ export abstract class Scoped {
   #owner: Scope | undefined;
 
   constructor() {
-    const scope = current;
-    if (scope !== undefined) {
-      this.#owner = scope;
-      scope.tensors.push(this);
-    }
+    current?.adopt(this);
   }
 
   /** Frees the native memory now; the object refuses all use from then on. Calling it twice does nothing. */
   abstract dispose(): void;
+
+  abstract get isDisposed(): boolean;
 
   /** @internal */
   static ownerOf(value: Scoped): Scope | undefined {
@@ -25,9 +23,8 @@ export abstract class Scoped {
   }
 
   /** @internal */
-  static giveTo(value: Scoped, scope: Scope | undefined): void {
+  static setOwner(value: Scoped, scope: Scope | undefined): void {
     value.#owner = scope;
-    scope?.tensors.push(value);
   }
 }
 
@@ -45,8 +42,18 @@ export abstract class Scoped {
  * ```
  */
 export class Scope {
-  /** @internal */
-  readonly tensors: Scoped[] = [];
+  #tensors: Scoped[] = [];
+  #compactAt = 1024;
+
+  /** Takes a tensor over from the scope that owns it, if any. */
+  adopt(tensor: Scoped): void {
+    Scoped.setOwner(tensor, this);
+    this.#tensors.push(tensor);
+    if (this.#tensors.length < this.#compactAt) return;
+    // Those that were disposed or kept meanwhile must not pile up in a scope that runs for long.
+    this.#tensors = this.#tensors.filter((each) => Scoped.ownerOf(each) === this && !each.isDisposed);
+    this.#compactAt = Math.max(1024, 2 * this.#tensors.length);
+  }
 
   /** Runs a synchronous function; every tensor that it makes belongs to this scope. */
   run<T>(body: () => T): T {
@@ -61,7 +68,7 @@ export class Scope {
 
   /** Frees every tensor that still belongs to this scope. The scope can run again afterwards. */
   dispose(): void {
-    for (const tensor of this.tensors.splice(0)) {
+    for (const tensor of this.#tensors.splice(0)) {
       if (Scoped.ownerOf(tensor) === this) tensor.dispose();
     }
   }
@@ -109,7 +116,9 @@ export function tidy<T>(body: () => T): T {
   try {
     const result = scope.run(body);
     forEachTensor(result, (tensor) => {
-      if (Scoped.ownerOf(tensor) === scope) Scoped.giveTo(tensor, outer);
+      if (Scoped.ownerOf(tensor) !== scope) return;
+      if (outer) outer.adopt(tensor);
+      else Scoped.setOwner(tensor, undefined);
     });
     return result;
   } finally {
@@ -125,7 +134,7 @@ export function tidy<T>(body: () => T): T {
  */
 export function keep<T>(value: T): T {
   forEachTensor(value, (tensor) => {
-    Scoped.giveTo(tensor, undefined);
+    Scoped.setOwner(tensor, undefined);
   });
   return value;
 }

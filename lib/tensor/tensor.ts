@@ -102,7 +102,7 @@ export class Tensor extends Scoped {
     return native.version(this.#handle);
   }
 
-  get isDisposed(): boolean {
+  override get isDisposed(): boolean {
     return this.#disposed;
   }
 
@@ -141,7 +141,7 @@ export class Tensor extends Scoped {
     const handle = native.grad(this.#handle, known === undefined || known.#disposed ? undefined : known.#handle);
     if (handle === undefined) return known ?? null;
     this.#grad = handle === null ? undefined : new Tensor(handle);
-    if (this.#grad) Scoped.giveTo(this.#grad, undefined);
+    if (this.#grad) Scoped.setOwner(this.#grad, undefined);
     return this.#grad ?? null;
   }
 
@@ -224,7 +224,7 @@ export class Tensor extends Scoped {
   /** Returns this tensor with another dtype or device: a new handle always, new memory only where something changes. */
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
     const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = { ...toTarget(target), ...options };
-    return new Tensor(toOptions(this.#handle, dtype, device, nonBlocking, copy, memoryFormat) as TensorHandle);
+    return new Tensor(toOptions(this.#handle, dtype, device, nonBlocking, copy, memoryFormat));
   }
 
   cpu(): Tensor {
@@ -256,7 +256,7 @@ export class Tensor extends Scoped {
     native.setData(this.#handle, checkTensor('setData', value).#handle);
   }
 
-  dispose(): void {
+  override dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
     native.dispose(this.#handle);
@@ -266,12 +266,13 @@ export class Tensor extends Scoped {
     this.dispose();
   }
 
-  toString(): string {
+  override toString(): string {
     return this.#disposed ? 'tensor(disposed)' : formatTensor(this);
   }
 
   [inspect.custom](): string {
-    return this.toString();
+    const name = this.constructor.name;
+    return this.#disposed ? `${name}(disposed)` : `${name} ${formatTensor(this, 100).slice('tensor'.length)}`;
   }
 }
 
@@ -301,7 +302,8 @@ export function checkTensor(where: string, value: unknown): Tensor {
   throw new ArgumentError(`${where}: expected a Tensor, got ${inspect(value, { depth: 0 })}`);
 }
 
-function toTarget(target: DType | Device | Tensor | ToOptions): ToOptions {
+/** What the first argument of `to` asks for. */
+export function toTarget(target: DType | Device | Tensor | ToOptions): ToOptions {
   if (typeof target === 'string') return isDType(target) ? { dtype: target } : { device: target };
   return target instanceof Tensor ? { dtype: target.dtype, device: target.device } : target;
 }
@@ -309,5 +311,5 @@ function toTarget(target: DType | Device | Tensor | ToOptions): ToOptions {
 /** @internal Runs the gradient hook `id`; given to the addon with each backward pass. */
 export function runGradHook(id: number, grad: TensorHandle): TensorHandle | undefined {
   const replaced = runHook(id, () => [new Tensor(grad)]);
-  return replaced === undefined ? undefined : checkTensor('a gradient hook', replaced).#handle;
+  return replaced === undefined ? undefined : Tensor.handleOf(checkTensor('a gradient hook', replaced));
 }

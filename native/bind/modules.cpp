@@ -54,13 +54,19 @@ napi_value forward(Call& call) {
 napi_value kind(Call& call) { return js_string(call, module_of(call, call[0], "kind")->kind()); }
 napi_value repr(Call& call) { return js_string(call, module_of(call, call[0], "repr")->repr()); }
 
+napi_value named(const Call& call, const std::string& name, napi_value value) {
+  napi_value pair = js_array(call, 2);
+  set_element(call, pair, 0, js_string(call, name));
+  set_element(call, pair, 1, value);
+  return pair;
+}
+
 napi_value children(Call& call) {
   const auto module = module_of(call, call[0], "children");
   const auto& found = module->layers();
-  napi_value array = js_array(call, found.size() * 2);
+  napi_value array = js_array(call, found.size());
   for (size_t i = 0; i < found.size(); ++i) {
-    set_element(call, array, 2 * i, js_string(call, found[i].first));
-    set_element(call, array, 2 * i + 1, wrap_module(call, found[i].second));
+    set_element(call, array, i, named(call, found[i].first, wrap_module(call, found[i].second)));
   }
   return array;
 }
@@ -69,11 +75,10 @@ napi_value tensors(Call& call) {
   const auto module = module_of(call, call[0], "tensors");
   const bool parameters = string_of(call, call[1], "tensors") == "parameters";
   const auto found = parameters ? module->named_parameters(false) : module->named_buffers(false);
-  napi_value array = js_array(call, found.size() * 2);
+  napi_value array = js_array(call, found.size());
   size_t i = 0;
   for (const auto& entry : found) {
-    set_element(call, array, i++, js_string(call, entry.key()));
-    set_element(call, array, i++, wrap_tensor(call, entry.value()));
+    set_element(call, array, i++, named(call, entry.key(), wrap_tensor(call, entry.value())));
   }
   return array;
 }

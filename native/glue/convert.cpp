@@ -91,7 +91,8 @@ T* unwrap(const Call& call, napi_value value) {
 }
 
 [[noreturn]] void refuse_disposed(const std::string& where, const char* what) {
-  throw Refusal(where + ": the " + what + " has been disposed; use keep() or return it from tidy() to hold it longer",
+  const std::string advice = std::string(what) == "tensor" ? "; use keep() or return it from tidy() to hold it longer" : "";
+  throw Refusal(where + ": the " + what + " has been disposed" + advice,
                 "ERR_TORCH_DISPOSED");
 }
 

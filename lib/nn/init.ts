@@ -1,0 +1,97 @@
+import { ArgumentError } from '../internal/errors';
+import { noGrad } from '../tensor/autograd';
+import type { Generator } from '../tensor/generator';
+import type { Tensor } from '../tensor/tensor';
+
+/** Where the random numbers come from; the default generator where it isn't given. */
+export interface InitOptions {
+  readonly generator?: Generator;
+}
+
+/** How the Kaiming functions find their scale. */
+export interface KaimingOptions extends InitOptions {
+  /** Keeps the size of activations (`fanIn`, the default) or of gradients (`fanOut`). */
+  readonly mode?: 'fanIn' | 'fanOut';
+  readonly nonlinearity?: Nonlinearity;
+  /** The negative slope of a leaky ReLU; 0 where it isn't given. */
+  readonly a?: number;
+}
+
+/** What follows the layer whose weights are set. */
+export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+
+/** Returns the factor by which a nonlinearity's layer scales its weights. Source: `torch.nn.init.calculate_gain`. */
+export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
+  const gains = { linear: 1, sigmoid: 1, tanh: 5 / 3, relu: Math.SQRT2, leakyRelu: Math.sqrt(2 / (1 + slope * slope)), selu: 3 / 4 };
+  return gains[nonlinearity];
+}
+
+/** Returns how many values each output (`fanIn`) and each input (`fanOut`) of a weight is connected to. */
+export function calculateFans(weight: Tensor): { fanIn: number; fanOut: number } {
+  const [out, into, ...kernel] = weight.shape;
+  if (out === undefined || into === undefined) {
+    throw new ArgumentError(`init: expected a weight of two dimensions or more, got [${weight.shape.join(', ')}]`);
+  }
+  const window = kernel.reduce((product, size) => product * size, 1);
+  return { fanIn: into * window, fanOut: out * window };
+}
+
+function kaimingStd(weight: Tensor, { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 }: KaimingOptions): number {
+  return calculateGain(nonlinearity, a) / Math.sqrt(calculateFans(weight)[mode]);
+}
+
+function xavierStd(weight: Tensor, gain: number): number {
+  const { fanIn, fanOut } = calculateFans(weight);
+  return gain * Math.sqrt(2 / (fanIn + fanOut));
+}
+
+/** Fills with normal random numbers. */
+export function normal_(tensor: Tensor, mean = 0, std = 1, options: InitOptions = {}): Tensor {
+  return noGrad(() => tensor.normal_(mean, std, options));
+}
+
+/** Fills with uniform random numbers from [`low`, `high`). */
+export function uniform_(tensor: Tensor, low = 0, high = 1, options: InitOptions = {}): Tensor {
+  return noGrad(() => tensor.uniform_(low, high, options));
+}
+
+/** Fills with one value. */
+export function constant_(tensor: Tensor, value: number): Tensor {
+  return noGrad(() => tensor.fill_(value));
+}
+
+/** Fills with zeros. */
+export function zeros_(tensor: Tensor): Tensor {
+  return constant_(tensor, 0);
+}
+
+/** Fills with ones. */
+export function ones_(tensor: Tensor): Tensor {
+  return constant_(tensor, 1);
+}
+
+/** Fills a weight with normal random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
+export function kaimingNormal_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  return normal_(weight, 0, kaimingStd(weight, options), generatorOf(options));
+}
+
+/** Fills a weight with uniform random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
+export function kaimingUniform_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  const bound = Math.sqrt(3) * kaimingStd(weight, options);
+  return uniform_(weight, -bound, bound, generatorOf(options));
+}
+
+/** Fills a weight with normal random numbers of standard deviation `gain * sqrt(2 / (fanIn + fanOut))`. Source: Glorot 2010. */
+export function xavierNormal_(weight: Tensor, gain = 1, options: InitOptions = {}): Tensor {
+  return normal_(weight, 0, xavierStd(weight, gain), options);
+}
+
+/** Fills a weight with uniform random numbers of standard deviation `gain * sqrt(2 / (fanIn + fanOut))`. Source: Glorot 2010. */
+export function xavierUniform_(weight: Tensor, gain = 1, options: InitOptions = {}): Tensor {
+  const bound = Math.sqrt(3) * xavierStd(weight, gain);
+  return uniform_(weight, -bound, bound, options);
+}
+
+function generatorOf({ generator }: InitOptions): InitOptions {
+  return generator ? { generator } : {};
+}

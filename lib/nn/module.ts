@@ -1,0 +1,288 @@
+import { inspect } from 'node:util';
+import { construct } from '../internal/construct';
+import { ArgumentError, DisposedError } from '../internal/errors';
+import { noGrad } from '../tensor/autograd';
+import type { HookRemover } from '../tensor/hooks';
+import { Parameter } from '../tensor/parameter';
+import { keep, tidy } from '../tensor/scope';
+import { checkTensor, Tensor, toTarget, type ToOptions } from '../tensor/tensor';
+import { copyInto, type LoadOptions, type LoadResult, type StateDict } from './state';
+import { describeModule, summarize } from './summary';
+
+/** Runs after a module's `forward`; a tensor that it returns replaces the output. */
+export type ForwardHook = (module: Module, input: Tensor, output: Tensor) => Tensor | undefined | void;
+
+/** A name and what it names. */
+export type Named<T> = [name: string, value: T];
+
+/**
+ * The base of all networks. Parameters and modules that are properties belong to the module, in the order in which
+ * they were assigned (private `#fields` excepted: nobody else can see those); buffers are registered.
+ *
+ * @example
+ * ```ts
+ * class TwoLayers extends nn.Module {
+ *   first = new nn.Linear(784, 100);
+ *   second = new nn.Linear(100, 10);
+ *   mean = this.registerBuffer('mean', zeros([784]));
+ *
+ *   forward(x: Tensor): Tensor {
+ *     return this.second.forward(this.first.forward(x.sub(this.mean)).relu());
+ *   }
+ * }
+ * ```
+ */
+export abstract class Module {
+  #training = true;
+  #disposed = false;
+  readonly #buffers = new Map<string, Tensor>();
+  readonly #hooks = new Set<ForwardHook>();
+
+  abstract forward(...inputs: Tensor[]): Tensor;
+
+  // ---- what subclasses over something else than properties override ----
+
+  /** The name of what this is: the class, or the native layer. */
+  get kind(): string {
+    return this.constructor.name;
+  }
+
+  /** The module's own settings, such as `3, 32, kernel_size=(3, 3)`; shown by `toString` and `summary`. */
+  get repr(): string {
+    return '';
+  }
+
+  /** Whether batch norms gather statistics and dropouts drop. */
+  get training(): boolean {
+    return this.#training;
+  }
+
+  /** @internal */
+  setTraining(on: boolean): void {
+    this.#training = on;
+  }
+
+  /** The direct children with their names. */
+  namedChildren(): Named<Module>[] {
+    return Object.entries(this).filter((entry): entry is Named<Module> => entry[1] instanceof Module);
+  }
+
+  /** @internal */
+  ownParameters(): Named<Parameter>[] {
+    return Object.entries(this).filter((entry): entry is Named<Parameter> => entry[1] instanceof Parameter);
+  }
+
+  /** @internal */
+  ownBuffers(): Named<Tensor>[] {
+    return [...this.#buffers];
+  }
+
+  /**
+   * Adds a tensor that is no parameter but part of the state, such as a running mean. Change it in place.
+   *
+   * @returns `value`, which belongs to the module from now on.
+   */
+  registerBuffer(name: string, value: Tensor): Tensor {
+    if (name === '' || name.includes('.')) {
+      throw new ArgumentError(`registerBuffer: expected a name without dots, got ${inspect(name)}`);
+    }
+    this.#buffers.set(name, keep(checkTensor('registerBuffer', value)));
+    return value;
+  }
+
+  /** Calls `hook` after each `forward`. */
+  registerForwardHook(hook: ForwardHook): HookRemover {
+    if (this.#hooks.size === 0) this.#watchForward();
+    this.#hooks.add(hook);
+    return { remove: () => this.#hooks.delete(hook) };
+  }
+
+  // Modules written in TypeScript are called by `forward` itself, so the hooks go round that.
+  #watchForward(): void {
+    const forward = this.forward.bind(this);
+    const watched = (...inputs: Tensor[]): Tensor => {
+      let output = forward(...inputs);
+      const [input] = inputs;
+      if (input) for (const hook of this.#hooks) output = hook(this, input, output) ?? output;
+      return output;
+    };
+    Object.defineProperty(this, 'forward', { value: watched, configurable: true });
+  }
+
+  // ---- the tree ----
+
+  children(): Module[] {
+    return this.namedChildren().map(([, child]) => child);
+  }
+
+  /** This module (named `''`) and all below it, each once, with dotted names. */
+  namedModules(): Named<Module>[] {
+    const found = new Map<Module, string>();
+    const visit = (module: Module, name: string): void => {
+      if (found.has(module)) return;
+      found.set(module, name);
+      for (const [key, child] of module.namedChildren()) visit(child, name === '' ? key : `${name}.${key}`);
+    };
+    visit(this, '');
+    return Array.from(found, ([module, name]) => [name, module]);
+  }
+
+  modules(): Module[] {
+    return this.namedModules().map(([, module]) => module);
+  }
+
+  /** Returns the module of a dotted name, such as `4.0.convpath`. */
+  getSubmodule(path: string): Module {
+    let module: Module = this;
+    for (const key of path === '' ? [] : path.split('.')) {
+      const next = module.namedChildren().find(([name]) => name === key)?.[1];
+      if (!next) throw new ArgumentError(`getSubmodule: expected the name of a module, got '${path}': no '${key}' in ${module.kind}`);
+      module = next;
+    }
+    return module;
+  }
+
+  #named<T extends Tensor>(own: (module: Module) => Named<T>[]): Named<T>[] {
+    if (this.#disposed) throw new DisposedError(`${this.kind}: the module has been disposed`);
+    const found = new Map<T, string>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of own(module)) {
+        if (!found.has(value)) found.set(value, path === '' ? name : `${path}.${name}`);
+      }
+    }
+    return Array.from(found, ([value, name]) => [name, value]);
+  }
+
+  /** All parameters, each once, with dotted names. */
+  namedParameters(): Named<Parameter>[] {
+    return this.#named((module) => module.ownParameters());
+  }
+
+  parameters(): Parameter[] {
+    return this.namedParameters().map(([, parameter]) => parameter);
+  }
+
+  namedBuffers(): Named<Tensor>[] {
+    return this.#named((module) => module.ownBuffers());
+  }
+
+  buffers(): Tensor[] {
+    return this.namedBuffers().map(([, buffer]) => buffer);
+  }
+
+  // ---- what is done to the whole tree ----
+
+  /** Calls `visit` with every module, children first. */
+  apply(visit: (module: Module) => void): this {
+    for (const child of this.children()) child.apply(visit);
+    visit(this);
+    return this;
+  }
+
+  train(on = true): this {
+    for (const module of this.modules()) module.setTraining(on);
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Turns recording for `backward` on or off for every parameter. */
+  requiresGrad_(on = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = on;
+    return this;
+  }
+
+  /** Sets every gradient to null. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null;
+  }
+
+  /** Moves parameters, their gradients and buffers, in place. A dtype changes those of floating point only. */
+  to(target: Parameters<Tensor['to']>[0], options: ToOptions = {}): this {
+    const moved = (value: Tensor): Tensor => {
+      const { dtype, ...place } = { ...options, ...toTarget(target) };
+      return value.to(value.dtype.includes('float') && dtype ? { ...place, dtype } : place);
+    };
+    noGrad(() =>
+      tidy(() => {
+        for (const value of [...this.parameters(), ...this.buffers()]) {
+          const grad = value.grad;
+          value.setData(moved(value));
+          if (grad) value.grad = keep(moved(grad));
+        }
+      }),
+    );
+    return this;
+  }
+
+  /** Copies parameters and buffers, module by module, by their dotted names. */
+  stateDict(): StateDict {
+    const entries = this.#named<Tensor>((module) => [...module.ownParameters(), ...module.ownBuffers()]);
+    return noGrad(() => Object.fromEntries(entries.map(([name, value]) => [name, value.detach().to({ copy: true })])));
+  }
+
+  /**
+   * Copies values into the parameters and buffers of the same names. Nothing is changed when something doesn't fit.
+   *
+   * @throws ArgumentError for a missing or unexpected name, unless `strict` is false, and for another shape.
+   */
+  loadStateDict(state: StateDict, options: LoadOptions = {}): LoadResult {
+    const entries = this.#named<Tensor>((module) => [...module.ownParameters(), ...module.ownBuffers()]);
+    return copyInto(entries, state, options);
+  }
+
+  /** Makes an independent copy: parameters, buffers, training flags; no gradients, no hooks. */
+  clone(): this {
+    return cloneModule(this);
+  }
+
+  /** Describes each module with its parameters and, where an input is given, the shape of its output. */
+  summary(input?: Tensor): string {
+    return summarize(this, input);
+  }
+
+  /** Frees parameters, their gradients and buffers now. The module and its children refuse all use from then on. */
+  dispose(): void {
+    if (this.#disposed) return;
+    for (const value of [...this.parameters(), ...this.buffers()]) value.dispose();
+    for (const module of this.modules()) module.release();
+  }
+
+  /** @internal */
+  release(): void {
+    this.#disposed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  toString(): string {
+    return describeModule(this);
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+function cloneModule<T extends Module>(module: T): T {
+  const copies = new Map<unknown, unknown>();
+  const copyOf = (value: unknown): unknown => {
+    if (copies.has(value)) return copies.get(value);
+    let copy = value;
+    if (value instanceof Module) copy = value.clone();
+    else if (value instanceof Parameter) copy = new Parameter(value.detach().to({ copy: true }), { requiresGrad: value.requiresGrad });
+    else if (value instanceof Tensor) copy = keep(value.detach().to({ copy: true }));
+    copies.set(value, copy);
+    return copy;
+  };
+  // The constructor of the class itself may want arguments: only the base's runs.
+  const clone = construct<T>(Module, [], module);
+  for (const [name, buffer] of module.ownBuffers()) clone.registerBuffer(name, checkTensor('clone', copyOf(buffer)));
+  for (const [key, value] of Object.entries(module)) Object.assign(clone, { [key]: copyOf(value) });
+  clone.setTraining(module.training);
+  return clone;
+}

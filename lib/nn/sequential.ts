@@ -1,0 +1,70 @@
+import { inspect } from 'node:util';
+import { construct } from '../internal/construct';
+import { ArgumentError } from '../internal/errors';
+import { checkTensor, type Tensor } from '../tensor/tensor';
+import { Module, type Named } from './module';
+
+/** A list of modules named `0`, `1`, `2`, ... that somebody else runs. */
+export class ModuleList<T extends Module = Module> extends Module {
+  readonly #modules: T[] = [];
+
+  constructor(modules: Iterable<T> = []) {
+    super();
+    for (const module of modules) this.push(module);
+  }
+
+  push(module: T): this {
+    if (!(module instanceof Module)) {
+      throw new ArgumentError(`${this.constructor.name}: expected a Module, got ${inspect(module, { depth: 0 })}`);
+    }
+    this.#modules.push(module);
+    return this;
+  }
+
+  get length(): number {
+    return this.#modules.length;
+  }
+
+  /** The module at `index`; negative ones count from the end. */
+  at(index: number): T | undefined {
+    return this.#modules.at(index);
+  }
+
+  override namedChildren(): Named<T>[] {
+    return this.#modules.map((module, index) => [String(index), module]);
+  }
+
+  override forward(..._inputs: Tensor[]): Tensor {
+    throw new ArgumentError(`${this.constructor.name}.forward: a list of modules has none; run its modules yourself, or use nn.Sequential`);
+  }
+
+  override clone(): this {
+    const clone = construct<this>(ModuleList, [this.#modules.map((module) => module.clone())], this);
+    clone.setTraining(this.training);
+    return clone;
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    yield* this.#modules;
+  }
+}
+
+/**
+ * Runs modules one after the other, native and TypeScript ones alike.
+ *
+ * @example
+ * ```ts
+ * const net = new nn.Sequential(new nn.Flatten(), new nn.Linear(784, 10));
+ * ```
+ */
+export class Sequential extends ModuleList {
+  constructor(...modules: (Module | Iterable<Module>)[]) {
+    super(modules.flatMap((module) => (module instanceof Module ? [module] : [...module])));
+  }
+
+  override forward(input: Tensor): Tensor {
+    let x = checkTensor('Sequential.forward', input);
+    for (const module of this) x = module.forward(x);
+    return x;
+  }
+}
