@@ -1,6 +1,6 @@
 /** @type {import('jest').Config} */
-const unit = {
-  displayName: 'unit',
+module.exports = {
+  maxWorkers: 2,
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/'],
@@ -18,6 +18,3 @@ const unit = {
     ],
   },
 };
-
-/** @type {import('jest').Config} */
-module.exports = { maxWorkers: 2, projects: [unit] };

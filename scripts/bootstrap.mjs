@@ -1,7 +1,15 @@
 // Builds this checkout: tools, libtorch, addon, generated operators, dist/. Each step is skipped while its inputs are the same.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,13 +22,16 @@ process.chdir(root);
 function filesIn(path) {
   if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path).sort().flatMap((name) => filesIn(`${path}/${name}`));
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => filesIn(`${path}/${name}`));
 }
 
 /** @param {readonly string[]} paths */
 function hashOf(paths) {
   const hash = createHash('sha256').update(process.version);
-  for (const file of paths.flatMap(filesIn)) hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
+  for (const file of paths.flatMap(filesIn))
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
   return hash.digest('hex');
 }
 
@@ -69,7 +80,10 @@ try {
 
 step(
   'Generating the operators',
-  { inputs: ['build/tools/scripts', 'build/tools/lib/ops', 'build/Release/manifest.json'], output: generated },
+  {
+    inputs: ['build/tools/scripts', 'build/tools/lib/ops', 'build/Release/manifest.json'],
+    output: generated,
+  },
   () => node(generator),
 );
 

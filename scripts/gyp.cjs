@@ -4,7 +4,9 @@ const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
 const root = join(__dirname, '..');
-const compiled = [join(root, 'dist'), join(root, 'build/tools/lib')].find((folder) => existsSync(folder));
+const compiled = [join(root, 'dist'), join(root, 'build/tools/lib')].find((folder) =>
+  existsSync(folder),
+);
 if (compiled === undefined) throw new Error('binding.gyp: run "npm run build" first');
 const build = require('../native/build.json');
 const { findLibtorch } = require(join(compiled, 'internal/libtorch.js'));
@@ -19,7 +21,10 @@ function libtorch() {
 
 const answers = {
   libtorch: () => [libtorch().path],
-  libraries: () => ['torch', 'torch_cpu', 'c10', ...(libtorch().cuda ? ['torch_cuda', 'c10_cuda'] : [])].map((name) => `-l${name}`),
+  libraries: () =>
+    ['torch', 'torch_cpu', 'c10', ...(libtorch().cuda ? ['torch_cuda', 'c10_cuda'] : [])].map(
+      (name) => `-l${name}`,
+    ),
   defines: () => [...build.defines, `_GLIBCXX_USE_CXX11_ABI=${libtorch().cxx11Abi}`],
   cflags: () => build.cflags,
   sources: () => build.sources,

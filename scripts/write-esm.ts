@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { packageRoot } from '../lib/internal/root';
 
@@ -7,9 +8,12 @@ import { packageRoot } from '../lib/internal/root';
  */
 function main(): void {
   const dist = join(packageRoot(), 'dist');
-  const exported: unknown = require(join(dist, 'index.js'));
+  const exported: unknown = createRequire(__filename)(join(dist, 'index.js'));
   const names = Object.keys(Object(exported)).sort();
-  const lines = ["import torch from './index.js';", `export const { ${names.join(', ')} } = torch;`];
+  const lines = [
+    "import torch from './index.js';",
+    `export const { ${names.join(', ')} } = torch;`,
+  ];
   writeFileSync(join(dist, 'index.mjs'), `${lines.join('\n')}\n`);
   writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js';\n");
 }

@@ -6,11 +6,15 @@ import { diagnose } from '../setup/diagnose';
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('say what was built and found, and what is wrong; exits 1 when the addon does not load')
+    .description(
+      'say what was built and found, and what is wrong; exits 1 when the addon does not load',
+    )
     .action(() => {
       const { lines, problem } = diagnose(packageRoot());
       console.log(lines.join('\n'));
-      console.log(problem === undefined ? 'All is well' : `Problem: ${problem}. Run "npx fastopt setup"`);
+      console.log(
+        problem === undefined ? 'All is well' : `Problem: ${problem}. Run "npx fastopt setup"`,
+      );
       process.exitCode = problem === undefined ? 0 : 1;
     });
 }

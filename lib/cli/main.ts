@@ -11,7 +11,9 @@ const USAGE_ERROR = 2;
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
-  return typeof manifest === 'object' && manifest && 'version' in manifest ? String(manifest.version) : '';
+  return typeof manifest === 'object' && manifest && 'version' in manifest
+    ? String(manifest.version)
+    : '';
 }
 
 async function createProgram(command: string | undefined): Promise<Command> {

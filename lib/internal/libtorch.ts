@@ -59,7 +59,10 @@ export function libtorchVersion(path: string): string | undefined {
   if (wheel) return wheel[1];
   const archive = textOf(join(path, 'build-version')).trim();
   if (archive) return archive;
-  const headers = ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h'];
+  const headers = [
+    'include/torch/headeronly/version.h',
+    'include/torch/csrc/api/include/torch/version.h',
+  ];
   for (const header of headers) {
     const define = /#define TORCH_VERSION\s+\\?\s*"([^"]+)"/.exec(textOf(join(path, header)));
     if (define) return define[1];
@@ -121,12 +124,16 @@ export function findLibtorch(project: string, options: SearchOptions = {}): Sear
   const places: Place[] = [];
   const look = (name: string, folder: string | undefined, absent: string): Libtorch | undefined => {
     const result = folder ? inspectLibtorch(folder) : absent;
-    places.push({ name, verdict: typeof result === 'string' ? result : `${result.version} in ${result.path}` });
+    places.push({
+      name,
+      verdict: typeof result === 'string' ? result : `${result.version} in ${result.path}`,
+    });
     return typeof result === 'string' ? undefined : result;
   };
   const asked = look('FASTOPT_LIBTORCH', env.FASTOPT_LIBTORCH, 'not set');
   if (asked || env.FASTOPT_LIBTORCH) return { found: asked, places };
-  const near = look('LIBTORCH', env.LIBTORCH, 'not set') ?? look('.libtorch', join(project, '.libtorch'), '');
+  const near =
+    look('LIBTORCH', env.LIBTORCH, 'not set') ?? look('.libtorch', join(project, '.libtorch'), '');
   if (near) return { found: near, places };
   const before = known === undefined ? undefined : inspectLibtorch(known);
   if (typeof before === 'object') return { found: before, places };

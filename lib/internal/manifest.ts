@@ -46,9 +46,12 @@ export function readManifest(root: string): Manifest | undefined {
 export function checkManifest(manifest: Manifest): string | undefined {
   const { node, platform } = thisRuntime();
   const { path, version } = manifest.libtorch;
-  if (manifest.node !== node) return `it was built for Node ${manifest.node}, and this is Node ${node}`;
-  if (manifest.platform !== platform) return `it was built for ${manifest.platform}, and this is ${platform}`;
-  if (!existsSync(join(path, 'lib'))) return `it was built against the libtorch in ${path}, which is gone`;
+  if (manifest.node !== node)
+    return `it was built for Node ${manifest.node}, and this is Node ${node}`;
+  if (manifest.platform !== platform)
+    return `it was built for ${manifest.platform}, and this is ${platform}`;
+  if (!existsSync(join(path, 'lib')))
+    return `it was built against the libtorch in ${path}, which is gone`;
   const present = libtorchVersion(path);
   if (present !== version) {
     return `it was built against libtorch ${version}, and ${path} now holds ${present ?? 'another version'}`;

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Libtorch } from '../internal/libtorch';
@@ -57,18 +65,31 @@ function isCheckout(root: string): boolean {
  *
  * @throws SetupError when a tool is missing or the compiler fails.
  */
-export async function buildAddon(root: string, libtorch: Libtorch, log: (line: string) => void): Promise<Manifest> {
+export async function buildAddon(
+  root: string,
+  libtorch: Libtorch,
+  log: (line: string) => void,
+): Promise<Manifest> {
   requireBuildTools();
   const manifest = describeBuild(root, libtorch);
   const folder = join(root, 'build/cmake');
   rmSync(manifestPath(root), { force: true });
   removeOtherBuild(root, folder, manifest);
 
-  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)));
-  log(`Building the addon against libtorch ${libtorch.version} in ${libtorch.path} (a few minutes, ${jobs} at a time)`);
+  const jobs = Math.max(
+    1,
+    Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)),
+  );
+  log(
+    `Building the addon against libtorch ${libtorch.version} in ${libtorch.path} (a few minutes, ${jobs} at a time)`,
+  );
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const common = ['--directory', root, '--out', folder, '--log-level', 'warn'];
-  const flags = [`FASTOPT_LIBTORCH=${libtorch.path}`, `FASTOPT_STRICT=${isCheckout(root) ? 'ON' : 'OFF'}`, ...manifest.flags];
+  const flags = [
+    `FASTOPT_LIBTORCH=${libtorch.path}`,
+    `FASTOPT_STRICT=${isCheckout(root) ? 'ON' : 'OFF'}`,
+    ...manifest.flags,
+  ];
   const commands = [
     ['configure', ...common, ...flags.map((flag) => `--CD${flag}`)],
     ['build', ...common, '--target', 'fastopt_torch', '--parallel', String(jobs)],
@@ -76,7 +97,9 @@ export async function buildAddon(root: string, libtorch: Libtorch, log: (line: s
   for (const command of commands) {
     const status = await run(process.execPath, [cmakeJs, ...command], { cwd: root });
     if (status !== 0) {
-      throw new SetupError(`The addon could not be built (cmake-js ${command[0]} ended with status ${status}): see the message above`);
+      throw new SetupError(
+        `The addon could not be built (cmake-js ${command[0]} ended with status ${status}): see the message above`,
+      );
     }
   }
   writeManifest(root, manifest);

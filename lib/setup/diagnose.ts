@@ -34,15 +34,23 @@ function missingLibraries(addon: string): string[] {
 
 /** Loads the addon in a child process: its lines of the report, and what went wrong. */
 export function probeAddon(addon: string): Diagnosis {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', PROBE, addon], { encoding: 'utf8' });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', PROBE, addon], {
+    encoding: 'utf8',
+  });
   if (status === 0) {
     const info: unknown = JSON.parse(stdout);
-    if (!isAddonInfo(info)) return { lines: [], problem: 'the addon loads, but is not of this version' };
+    if (!isAddonInfo(info))
+      return { lines: [], problem: 'the addon loads, but is not of this version' };
     const devices = info.cuda ? 'cpu, cuda' : 'cpu';
-    return { lines: [`Addon: loads; compiled for libtorch ${info.libtorch}; devices: ${devices}`], problem: undefined };
+    return {
+      lines: [`Addon: loads; compiled for libtorch ${info.libtorch}; devices: ${devices}`],
+      problem: undefined,
+    };
   }
   const text = stderr.split('\n').find((line) => line.includes('Error:')) ?? stderr.trim();
-  const problem = signal ? `loading the addon ended the process with ${signal}` : `the addon does not load: ${text.trim()}`;
+  const problem = signal
+    ? `loading the addon ended the process with ${signal}`
+    : `the addon does not load: ${text.trim()}`;
   return { lines: missingLibraries(addon).map((line) => `Missing library: ${line}`), problem };
 }
 

@@ -15,7 +15,10 @@ function requirement(platform: NodeJS.Platform): string {
 }
 
 /** Returns pip's arguments: they serve a machine on the internet and one that has only a local wheel alike. */
-export function pipArguments(target: string, platform: NodeJS.Platform = process.platform): string[] {
+export function pipArguments(
+  target: string,
+  platform: NodeJS.Platform = process.platform,
+): string[] {
   // Without the limits, pip tries an index that can't be reached for two minutes before it takes the wheel at hand.
   const patience = ['--retries', '0', '--timeout', '5'];
   const index = ['--extra-index-url', WHEEL_INDEX];
@@ -23,12 +26,18 @@ export function pipArguments(target: string, platform: NodeJS.Platform = process
   return ['-m', 'pip', 'install', ...where, ...patience, ...index, requirement(platform)];
 }
 
-const PIP_ENV = { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1', PIP_USER: '0', PIP_ROOT_USER_ACTION: 'ignore' };
+const PIP_ENV = {
+  PIP_DISABLE_PIP_VERSION_CHECK: '1',
+  PIP_NO_INPUT: '1',
+  PIP_USER: '0',
+  PIP_ROOT_USER_ACTION: 'ignore',
+};
 
 function removeLeftovers(folder: string): void {
   const prefix = `${basename(folder)}.tmp-`;
   for (const name of readdirSync(dirname(folder))) {
-    if (name.startsWith(prefix)) rmSync(join(dirname(folder), name), { recursive: true, force: true });
+    if (name.startsWith(prefix))
+      rmSync(join(dirname(folder), name), { recursive: true, force: true });
   }
 }
 
@@ -36,8 +45,12 @@ async function download(folder: string, log: (line: string) => void): Promise<vo
   const python = requirePip();
   removeLeftovers(folder);
   const temporary = `${folder}.tmp-${process.pid}`;
-  log(`Fetching ${requirement(process.platform)} into ${folder} (about 200 MB to download, 800 MB unpacked)`);
-  const status = await run(python, pipArguments(temporary), { env: { ...process.env, ...PIP_ENV } });
+  log(
+    `Fetching ${requirement(process.platform)} into ${folder} (about 200 MB to download, 800 MB unpacked)`,
+  );
+  const status = await run(python, pipArguments(temporary), {
+    env: { ...process.env, ...PIP_ENV },
+  });
   const fetched = status === 0 ? inspectLibtorch(temporary) : `pip ended with status ${status}`;
   if (typeof fetched === 'string') {
     rmSync(temporary, { recursive: true, force: true });
@@ -55,13 +68,20 @@ async function download(folder: string, log: (line: string) => void): Promise<vo
  *
  * @throws SetupError when Python or pip is missing, or the wheel can't be fetched.
  */
-export async function fetchLibtorch(project: string, log: (line: string) => void): Promise<Libtorch> {
+export async function fetchLibtorch(
+  project: string,
+  log: (line: string) => void,
+): Promise<Libtorch> {
   const folder = join(project, '.libtorch');
   const work = async (): Promise<void> => {
-    if (!existsSync(folder) || typeof inspectLibtorch(folder) === 'string') await download(folder, log);
+    if (!existsSync(folder) || typeof inspectLibtorch(folder) === 'string')
+      await download(folder, log);
   };
-  await withLock(`${folder}.lock`, work, (holder) => log(`Waiting for process ${holder}, which is fetching libtorch`));
+  await withLock(`${folder}.lock`, work, (holder) =>
+    log(`Waiting for process ${holder}, which is fetching libtorch`),
+  );
   const fetched = inspectLibtorch(folder);
-  if (typeof fetched === 'string') throw new SetupError(`libtorch could not be fetched: ${fetched}`);
+  if (typeof fetched === 'string')
+    throw new SetupError(`libtorch could not be fetched: ${fetched}`);
   return fetched;
 }

@@ -14,7 +14,9 @@ export function hashFiles(root: string, paths: readonly string[]): string {
   const hash = createHash('sha256');
   for (const file of paths.flatMap((path) => filesIn(join(root, path)))) {
     const content = readFileSync(file);
-    hash.update(`${relative(root, file).split(sep).join('/')}\0${content.length}\0`).update(content);
+    hash
+      .update(`${relative(root, file).split(sep).join('/')}\0${content.length}\0`)
+      .update(content);
   }
   return hash.digest('hex');
 }

@@ -1,4 +1,13 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimes, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimes,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,7 +64,11 @@ function holderOf(path: string): string | undefined {
  * Runs `work` while no other process runs work under the lock file `path`; waits for its turn, and tells `wait` for whom.
  * A lock whose process died is taken over.
  */
-export async function withLock<T>(path: string, work: () => Promise<T>, wait: (holder: string) => void): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  wait: (holder: string) => void,
+): Promise<T> {
   mkdirSync(dirname(path), { recursive: true });
   let told = false;
   while (!tryAcquire(path)) {

@@ -10,7 +10,11 @@ export interface RunOptions {
  * Runs a command in the user's terminal and resolves to its exit status. When this process is told to stop, it stops the
  * command first and then ends, with nothing said about a failure.
  */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<number> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { ...options, stdio: 'inherit' });
     let stoppedBy: NodeJS.Signals | undefined;

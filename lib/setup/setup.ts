@@ -39,7 +39,9 @@ export async function setUp(root: string, options: SetupOptions): Promise<Manife
     const { found, places } = search();
     if (found) return buildAddon(root, found, log);
     if (process.env.FASTOPT_LIBTORCH) {
-      throw new SetupError(`FASTOPT_LIBTORCH names no libtorch that can be used: ${places[0]?.verdict ?? ''}`);
+      throw new SetupError(
+        `FASTOPT_LIBTORCH names no libtorch that can be used: ${places[0]?.verdict ?? ''}`,
+      );
     }
     if (!fetch) {
       throw new SetupError(
@@ -49,5 +51,8 @@ export async function setUp(root: string, options: SetupOptions): Promise<Manife
     return buildAddon(root, await fetchLibtorch(project, log), log);
   };
   const lock = join(root, 'build/setup.lock');
-  return upToDate() ?? withLock(lock, work, (holder) => log(`Waiting for the set-up in process ${holder}`));
+  return (
+    upToDate() ??
+    withLock(lock, work, (holder) => log(`Waiting for the set-up in process ${holder}`))
+  );
 }

@@ -27,7 +27,8 @@ export function requireBuildTools(env: NodeJS.ProcessEnv = process.env): void {
   if (env.CXX === undefined && !first(['c++', 'g++', 'clang++'], ['--version'])) {
     throw missing('A C++ compiler was not found', 'g++');
   }
-  if (!first(['ninja', 'make'], ['--version'])) throw missing('Neither Ninja nor Make was found', 'make');
+  if (!first(['ninja', 'make'], ['--version']))
+    throw missing('Neither Ninja nor Make was found', 'make');
 }
 
 /**
@@ -36,7 +37,10 @@ export function requireBuildTools(env: NodeJS.ProcessEnv = process.env): void {
  * @throws SetupError naming the one that is missing and how to install it.
  */
 export function requirePip(): string {
-  const python = first(['python3', 'python'], ['-c', 'import sys; sys.exit(sys.version_info < (3,))']);
+  const python = first(
+    ['python3', 'python'],
+    ['-c', 'import sys; sys.exit(sys.version_info < (3,))'],
+  );
   if (python === undefined) throw missing('Python 3 was not found', 'python3 python3-pip');
   if (outputOf(python, ['-m', 'pip', '--version']) === undefined) {
     throw missing(`${python} has no pip`, 'python3-pip');

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addonPath } from '../../lib/internal/manifest';
+import { native } from '../../lib/internal/binding';
 import { camelCase, parseSchema, type Schema } from '../../lib/ops/schema';
 import { functions, methods } from './operators';
 import { docComment, isGeneratable, signatures } from './typescript';
@@ -26,15 +26,22 @@ interface Generated {
   readonly schemas: readonly Schema[];
 }
 
-function collect(names: readonly string[], schemas: ReadonlyMap<string, readonly Schema[]>): Generated[] {
+function collect(
+  names: readonly string[],
+  schemas: ReadonlyMap<string, readonly Schema[]>,
+): Generated[] {
   return names.map((name) => {
     const found = (schemas.get(name) ?? []).filter(isGeneratable);
-    if (found.length === 0) throw new Error(`generate-ops: this libtorch has no operator '${name}' that can be generated`);
+    if (found.length === 0)
+      throw new Error(
+        `generate-ops: this libtorch has no operator '${name}' that can be generated`,
+      );
     return { name, key: camelCase(name), schemas: found };
   });
 }
 
-const isMethod = (schema: Schema): boolean => schema.arguments[0]?.base === 'Tensor' && !schema.arguments[0].list;
+const isMethod = (schema: Schema): boolean =>
+  schema.arguments[0]?.base === 'Tensor' && !schema.arguments[0].list;
 
 function operatorsFile(all: readonly Generated[]): string {
   const constants = all.map(({ key, schemas }) => {
@@ -58,7 +65,13 @@ function functionsFile(all: readonly Generated[]): string {
       '',
     ].join('\n');
   });
-  return [header, ...typeImports, "import type { Tensor } from '../../tensor/tensor';", "import * as o from './operators';\n", ...blocks].join('\n');
+  return [
+    header,
+    ...typeImports,
+    "import type { Tensor } from '../../tensor/tensor';",
+    "import * as o from './operators';\n",
+    ...blocks,
+  ].join('\n');
 }
 
 function methodsFile(all: readonly Generated[]): string {
@@ -82,9 +95,8 @@ function methodsFile(all: readonly Generated[]): string {
 }
 
 function main(root: string): void {
-  const addon = require(addonPath(root)) as { schemas(): string[] };
   const byName = new Map<string, Schema[]>();
-  for (const text of addon.schemas()) {
+  for (const text of native.schemas()) {
     const schema = parseSchema(text);
     byName.set(schema.name, [...(byName.get(schema.name) ?? []), schema]);
   }
@@ -95,7 +107,9 @@ function main(root: string): void {
   writeFileSync(join(folder, 'operators.ts'), operatorsFile(all));
   writeFileSync(join(folder, 'functions.ts'), functionsFile(all));
   writeFileSync(join(folder, 'methods.ts'), methodsFile(asMethods));
-  console.log(`generate-ops: ${all.length} operators, ${all.flatMap(({ schemas }) => schemas).length} overloads`);
+  console.log(
+    `generate-ops: ${all.length} operators, ${all.flatMap(({ schemas }) => schemas).length} overloads`,
+  );
 }
 
 main(process.argv[2] ?? process.cwd());

@@ -18,7 +18,12 @@ const typeNames: Readonly<Record<string, string>> = {
 export function isGeneratable({ arguments: args, returns, overload }: Schema): boolean {
   const known = [...args, ...returns].every((type) => type.base in typeNames);
   const writesToOption = args.some((argument) => argument.keywordOnly && argument.mutated);
-  return known && !writesToOption && !overload.endsWith('_hacked_twin') && args.some(({ base }) => base === 'Tensor');
+  return (
+    known &&
+    !writesToOption &&
+    !overload.endsWith('_hacked_twin') &&
+    args.some(({ base }) => base === 'Tensor')
+  );
 }
 
 function typeOf(type: SchemaType): string {
@@ -29,14 +34,18 @@ function typeOf(type: SchemaType): string {
   return `${oneForAll}${list}${type.optional ? ' | null' : ''}`;
 }
 
-const isRequired = (argument: SchemaArgument): boolean => argument.defaultText === undefined && !(argument.keywordOnly && argument.optional);
+const isRequired = (argument: SchemaArgument): boolean =>
+  argument.defaultText === undefined && !(argument.keywordOnly && argument.optional);
 
 // A parameter must not be a word of the language.
-const parameterName = (key: string): string => (['default', 'var', 'with', 'from', 'in'].includes(key) ? `${key}_` : key);
+const parameterName = (key: string): string =>
+  ['default', 'var', 'with', 'from', 'in'].includes(key) ? `${key}_` : key;
 
 function options(args: readonly SchemaArgument[]): string {
   if (args.length === 0) return '';
-  const fields = args.map((argument) => `${argument.key}${isRequired(argument) ? '' : '?'}: ${typeOf(argument)}`);
+  const fields = args.map(
+    (argument) => `${argument.key}${isRequired(argument) ? '' : '?'}: ${typeOf(argument)}`,
+  );
   return `options${args.some(isRequired) ? '' : '?'}: { ${fields.join('; ')} }`;
 }
 
@@ -61,19 +70,30 @@ export function signatures(schema: Schema, asMethod: boolean): string[] {
   const keywords = all.filter((argument) => argument.keywordOnly);
   const positional = all.filter((argument) => !argument.keywordOnly);
   const required = positional.filter(isRequired);
-  const declare = (argument: SchemaArgument, optional: boolean): string => `${parameterName(argument.key)}${optional ? '?' : ''}: ${typeOf(argument)}`;
+  const declare = (argument: SchemaArgument, optional: boolean): string =>
+    `${parameterName(argument.key)}${optional ? '?' : ''}: ${typeOf(argument)}`;
   const result = resultOf(schema, asMethod ? 'this' : 'Tensor');
-  const form = (parameters: readonly string[]): string => `(${parameters.filter(Boolean).join(', ')}): ${result}`;
+  const form = (parameters: readonly string[]): string =>
+    `(${parameters.filter(Boolean).join(', ')}): ${result}`;
 
   const rest = all.filter((argument) => !required.includes(argument));
   const forms = [form([...required.map((argument) => declare(argument, false)), options(rest)])];
   if (required.length < positional.length) {
     // A required option can't follow optional parameters.
     const last = keywords.some(isRequired) ? '' : options(keywords);
-    forms.push(form([...positional.map((argument) => declare(argument, !isRequired(argument))), last]));
+    forms.push(
+      form([...positional.map((argument) => declare(argument, !isRequired(argument))), last]),
+    );
   }
   const [only, ...more] = positional;
-  if (asMethod && only && more.length === 0 && only.base === 'int' && only.list && only.size === undefined) {
+  if (
+    asMethod &&
+    only &&
+    more.length === 0 &&
+    only.base === 'int' &&
+    only.list &&
+    only.size === undefined
+  ) {
     forms.push(form([`...${only.key}: number[]`]));
   }
   return forms;
@@ -81,12 +101,20 @@ export function signatures(schema: Schema, asMethod: boolean): string[] {
 
 /** Writes the doc comment of an operator: its schemas, what it writes to, and where PyTorch describes it. */
 export function docComment(name: string, schemas: readonly Schema[], indent = ''): string {
-  const written = [...new Set(schemas.flatMap((schema) => schema.arguments.filter(({ mutated }) => mutated).map(({ key }) => key)))];
+  const written = [
+    ...new Set(
+      schemas.flatMap((schema) =>
+        schema.arguments.filter(({ mutated }) => mutated).map(({ key }) => key),
+      ),
+    ),
+  ];
   const lines = [
     `Calls libtorch's \`${name}\`${written.length > 0 ? `, which writes to \`${written.join('`, `')}\`` : ''}:`,
     ...schemas.map((schema) => `- \`${schema.text.replace(/^aten::/, '')}\``),
     '',
     `@see https://docs.pytorch.org/docs/stable/search.html?q=torch.${name}`,
   ];
-  return ['/**', ...lines.map((line) => ` * ${line}`.trimEnd()), ' */'].map((line) => indent + line).join('\n');
+  return ['/**', ...lines.map((line) => ` * ${line}`.trimEnd()), ' */']
+    .map((line) => indent + line)
+    .join('\n');
 }
