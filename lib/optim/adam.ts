@@ -1,0 +1,34 @@
+import { adamStep, averageGrad, averageSqrGrad, stepStat } from './callbacks';
+import { checkFactory, decayOf, type OptimizerFactoryOptions } from './factory';
+import { Optimizer } from './optimizer';
+import type { Params } from './params';
+import type { HyperValue } from './types';
+
+/** The options of `Adam` and `Nadam`. */
+export interface AdamOptions extends OptimizerFactoryOptions {
+  /** The share of the old average of gradients in each step ("beta 1"); 0.9 where it isn't given. */
+  readonly mom?: HyperValue;
+  /** The share of the old average of squared gradients in each step ("beta 2"); 0.99 where it isn't given. */
+  readonly sqr_mom?: HyperValue;
+  /** Added to the denominator; 1e-5 for `Adam`, 1e-8 for `Nadam`, where it isn't given. */
+  readonly eps?: HyperValue;
+}
+
+/**
+ * Makes an Adam: decay, `averageGrad({ dampening: true })`, `averageSqrGrad()`, `stepStat`, `adamStep`. Its decay is
+ * decoupled ("AdamW") unless `decouple_wd` is false.
+ *
+ * Source: Kingma and Ba 2015; fastai's `Adam`, with its defaults: `mom` 0.9, `sqr_mom` 0.99, `eps` 1e-5, `wd` 0.01.
+ * @param params a tensor, tensors (one group), or groups of tensors.
+ * @throws UnknownOptionError for an option that it doesn't take; ArgumentError without `lr`.
+ * @example
+ * ```ts
+ * const opt = Adam([body, head], { lr: slice(1e-5, 1e-3) });
+ * ```
+ */
+export function Adam(params: Params, options: AdamOptions): Optimizer {
+  checkFactory('Adam', options, ['mom', 'sqr_mom', 'eps']);
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0.01, fused = 'auto' } = options;
+  const cbs = [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, adamStep];
+  return new Optimizer(params, cbs, { lr, mom, sqr_mom, eps, wd }, { fused });
+}

@@ -1,0 +1,36 @@
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import { l2Reg, weightDecay } from './callbacks';
+import type { DeclaredCallback } from './callback';
+import { hyperHints } from './hypers';
+import type { Fused, Optimizer } from './optimizer';
+import type { Params } from './params';
+import type { HyperValue } from './types';
+
+/** What every optimizer factory takes. */
+export interface OptimizerFactoryOptions {
+  /** The learning rate: a number, one for each group, or a slice. */
+  readonly lr: HyperValue;
+  /** The weight decay. */
+  readonly wd?: HyperValue;
+  /** Decays the weights themselves (`weightDecay`, the default) or adds an L2 penalty to the gradient (`l2Reg`). */
+  readonly decouple_wd?: boolean;
+  /** See `OptimizerOptions`. */
+  readonly fused?: Fused;
+}
+
+/** Makes an optimizer for some parameters: `SGD`, `Adam`, `Nadam`, or a function of yours. */
+export type OptFunc = (params: Params, options: { readonly lr: HyperValue }) => Optimizer;
+
+const common = ['lr', 'wd', 'decouple_wd', 'fused'];
+
+/** Refuses options that a factory doesn't know, and a missing learning rate. */
+export function checkFactory(name: string, options: OptimizerFactoryOptions, own: readonly string[]): void {
+  checkOptions(name, options, [...common, ...own], hyperHints);
+  if (options.lr === undefined) throw new ArgumentError(`${name}: expected a learning rate, got none; pass { lr: ... }`);
+}
+
+/** Chooses the callback for weight decay, which comes first. */
+export function decayOf({ decouple_wd = true }: OptimizerFactoryOptions): DeclaredCallback {
+  return decouple_wd ? weightDecay : l2Reg;
+}

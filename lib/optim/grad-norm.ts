@@ -1,0 +1,11 @@
+import { linalgVectorNorm, stack } from '../ops';
+import { noGrad } from '../tensor/autograd';
+import { tidy } from '../tensor/scope';
+import type { Optimizer } from './optimizer';
+
+/** Returns the L2 norm of all gradients of an optimizer's parameters taken together; 0 where there are none. */
+export function gradNorm(opt: Optimizer): number {
+  const grads = opt.allParams().flatMap(([p]) => p.grad ?? []);
+  if (grads.length === 0) return 0;
+  return noGrad(() => tidy(() => linalgVectorNorm(stack(grads.map((grad) => linalgVectorNorm(grad)))).item()));
+}

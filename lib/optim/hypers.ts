@@ -1,0 +1,81 @@
+import { inspect } from 'node:util';
+import { ArgumentError, UnknownOptionError } from '../internal/errors';
+import { isDeclared, type DeclaredCallback } from './callback';
+import { evenMults, Slice } from './slice';
+import type { Callback, HyperValue } from './types';
+
+type AnyCallback = Callback | DeclaredCallback;
+
+/** What people write who come from PyTorch, and what it is called here. */
+export const hyperHints: Readonly<Record<string, string>> = {
+  learningRate: 'lr',
+  learning_rate: 'lr',
+  lrMax: 'lr',
+  momentum: 'mom',
+  betas: 'mom, sqr_mom',
+  beta1: 'mom',
+  beta2: 'sqr_mom',
+  alpha: 'sqr_mom',
+  sqrMom: 'sqr_mom',
+  epsilon: 'eps',
+  weightDecay: 'wd',
+  weight_decay: 'wd',
+  decoupleWd: 'decouple_wd',
+};
+
+/** Gives each of `groups` groups its value of one hyper-parameter. */
+export function spreadHyper(name: string, value: HyperValue, groups: number): number[] {
+  const values = value instanceof Slice ? spreadSlice(value, groups) : toList(value);
+  for (const item of values) {
+    if (typeof item !== 'number' || Number.isNaN(item)) {
+      throw new ArgumentError(`setHyper('${name}'): expected a number, numbers or a slice, got ${inspect(item, { depth: 0 })}`);
+    }
+  }
+  const [only] = values;
+  if (values.length === 1 && only !== undefined) return new Array<number>(groups).fill(only);
+  if (values.length === groups) return values;
+  throw new ArgumentError(`setHyper('${name}'): got ${values.length} values for ${groups} parameter groups; give one for all, or one for each`);
+}
+
+function toList(value: number | Iterable<number>): number[] {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value ? [...value] : [value];
+}
+
+function spreadSlice({ start, stop }: Slice, groups: number): number[] {
+  if (start) return evenMults(start, stop, groups);
+  return Array.from({ length: groups }, (_, i) => (i < groups - 1 ? stop / 10 : stop));
+}
+
+/** Collects the defaults of all callbacks; of two for one name, the later counts. */
+export function defaultsOf(cbs: readonly AnyCallback[]): Record<string, number> {
+  const all: Record<string, number> = {};
+  for (const { defaults } of cbs) Object.assign(all, defaults);
+  return all;
+}
+
+/** Returns the names of the hyper-parameters that a list of callbacks is known to read. */
+export function hyperNames(cbs: readonly AnyCallback[]): string[] {
+  return [...new Set(cbs.flatMap((cb) => [...Object.keys(cb.defaults ?? {}), ...(isDeclared(cb) ? cb.hypers : [])]))];
+}
+
+/** Tells whether some callback may read a hyper-parameter: a plain function declares none, and may read any. */
+export function mayRead(cbs: readonly AnyCallback[], name: string): boolean {
+  return cbs.some((cb) => !isDeclared(cb)) || hyperNames(cbs).includes(name);
+}
+
+/** Refuses a hyper-parameter that no callback reads. */
+export function checkHyperName(where: string, name: string, cbs: readonly AnyCallback[]): void {
+  if (mayRead(cbs, name)) return;
+  const hint = hyperHints[name] ? ` (did you mean '${hyperHints[name]}'?)` : '';
+  throw new UnknownOptionError(`${where}: no callback reads '${name}'${hint}; this optimizer has ${hyperNames(cbs).join(', ') || 'no hypers'}`, { op: where });
+}
+
+/** Refuses callbacks whose hyper-parameters nobody gave. */
+export function checkHypersGiven(where: string, cbs: readonly AnyCallback[], given: object): void {
+  for (const cb of cbs) {
+    const missing = isDeclared(cb) ? cb.hypers.find((name) => !(name in given)) : undefined;
+    if (missing !== undefined) {
+      throw new ArgumentError(`${where}: expected '${missing}', which ${cb.name} reads and has no default for; pass { ${missing}: ... }`);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { AdamOptions } from './adam';
+import { averageGrad, averageSqrGrad, nadamStep, stepStat } from './callbacks';
+import { checkFactory, decayOf } from './factory';
+import { Optimizer } from './optimizer';
+import type { Params } from './params';
+
+/**
+ * Makes a NAdam: decay, `averageGrad({ dampening: true })`, `averageSqrGrad()`, `stepStat`, `nadamStep`.
+ *
+ * Source: Dozat 2016 in Ruder's form, as fastai's users write it; not `torch.optim.NAdam`, which schedules its momentum.
+ * Defaults: `mom` 0.9, `sqr_mom` 0.99, `eps` 1e-8, `wd` 0.01, decoupled.
+ * @param params a tensor, tensors (one group), or groups of tensors.
+ * @throws UnknownOptionError for an option that it doesn't take; ArgumentError without `lr`.
+ * @example
+ * ```ts
+ * const p = tensor([1, 2, 3]);
+ * p.grad = tensor([0.1, 0.1, 0.1]);
+ * Nadam(p, { lr: 1 }).step();
+ * p.toArray(); // [-0.91, 0.08, 1.07]
+ * ```
+ */
+export function Nadam(params: Params, options: AdamOptions): Optimizer {
+  checkFactory('Nadam', options, ['mom', 'sqr_mom', 'eps']);
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
+  const cbs = [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, nadamStep];
+  return new Optimizer(params, cbs, { lr, mom, sqr_mom, eps, wd }, { fused });
+}

@@ -1,0 +1,284 @@
+import { inspect } from 'node:util';
+import { ArgumentError, DisposedError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import { noGrad } from '../tensor/autograd';
+import { Scope } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
+import { checkCallback, isDeclared, type DeclaredCallback } from './callback';
+import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
+import { toParamLists, type Params } from './params';
+import { runCallbacks } from './run';
+import { clearState, StateMap } from './state';
+import { checkStateDict, copyStateDict, loadParamState, type OptimizerStateDict } from './state-dict';
+import type { Callback, Hyper, HyperValue, HyperValues, ParamState } from './types';
+
+/** Which way a step goes: `false` always by the callbacks, `'auto'` by a fused kernel where there is one. */
+export type Fused = 'auto' | boolean;
+
+/** The options of `new Optimizer`. */
+export interface OptimizerOptions {
+  /** `'auto'` where it isn't given. */
+  readonly fused?: Fused;
+}
+
+/** The options of `Optimizer.allParams`. */
+export interface AllParamsOptions {
+  /** Leaves out parameters without a gradient. */
+  readonly withGrad?: boolean;
+}
+
+/** Groups from `start` up to but without `stop`, counted from the end where negative; `slice(1, 3)` is one. */
+export interface GroupRange {
+  readonly start?: number | undefined;
+  readonly stop?: number | undefined;
+}
+
+/** A parameter, the group that it is in, its state, and the hyper-parameters of its group. */
+export type ParamEntry = [p: Tensor, pg: readonly Tensor[], state: ParamState, hyper: Hyper];
+
+/**
+ * An optimizer made of callbacks, as in fastai: `step()` calls each of them on each parameter that has a gradient. Stats
+ * keep averages in the parameter's state, steps change the parameter.
+ *
+ * Source: fastai's `Optimizer`; the differences are in `docs/differences-from-fastai.md`.
+ *
+ * @example
+ * ```ts
+ * const opt = new Optimizer(model.parameters(), [averageGrad(), momentumStep], { lr: 0.1, mom: 0.9 });
+ * loss.backward();
+ * opt.step();
+ * opt.zeroGrad();
+ * ```
+ */
+export class Optimizer {
+  /** The parameters, group by group. */
+  readonly paramLists: readonly (readonly Tensor[])[];
+  /** The hyper-parameters of each group, shared by all its parameters; set them with `setHypers`. */
+  readonly hypers: readonly Hyper[];
+  /** What the optimizer knows about each parameter; reading an absent one makes it. Tensors put in by hand: `keep` them. */
+  readonly state = new StateMap();
+  /** What a step does, in order. May be changed; the next step follows. */
+  readonly cbs: (Callback | DeclaredCallback)[];
+
+  readonly #fused: Fused;
+  readonly #scope = new Scope();
+  #adopted: readonly (Callback | DeclaredCallback)[] = [];
+  #bodies: readonly Callback[] = [];
+  #frozenIdx = 0;
+  #disposed = false;
+
+  /**
+   * @param params a tensor, tensors (one group), or groups of tensors; each parameter once.
+   * @param cbs the callbacks, in the order in which they run on each parameter.
+   * @param hypers values of hyper-parameters, before the callbacks' defaults: a number, one for each group, or a slice.
+   * @throws ArgumentError when there are no parameters, or a hyper-parameter has no value.
+   * @throws UnknownOptionError for a hyper-parameter that no callback reads.
+   */
+  constructor(
+    params: Params,
+    cbs: Callback | DeclaredCallback | Iterable<Callback | DeclaredCallback>,
+    hypers: HyperValues = {},
+    options: OptimizerOptions = {},
+  ) {
+    checkOptions('Optimizer', options, ['fused']);
+    this.#fused = checkFused(options.fused ?? 'auto');
+    this.paramLists = toParamLists(params);
+    this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
+    this.cbs.forEach(checkCallback);
+    const defaults = defaultsOf(this.cbs);
+    this.hypers = this.paramLists.map(() => ({ ...defaults }));
+    this.setHypers(hypers);
+    this.#adopt();
+  }
+
+  /** Groups before this one are frozen. */
+  get frozenIdx(): number {
+    return this.#frozenIdx;
+  }
+
+  /** The groups in PyTorch's form: new objects with `params` and the group's hyper-parameters. */
+  get paramGroups(): ({ params: readonly Tensor[] } & Record<string, unknown>)[] {
+    return this.paramLists.map((params, i) => ({ params, ...this.hypers[i] }));
+  }
+
+  /**
+   * Lists parameters in order, each with its group, state and hyper-parameters.
+   *
+   * @param groups one group by its number, from the end where negative, or a range of groups; all where it isn't given.
+   */
+  allParams(groups: number | GroupRange = {}, options: AllParamsOptions = {}): ParamEntry[] {
+    checkOptions('allParams', options, ['withGrad']);
+    const entries = this.paramLists.map((pg, i) => pg.map((p): ParamEntry => [p, pg, this.state.get(p), this.hypers[i] ?? {}]));
+    const chosen = pickGroups(entries, groups).flat();
+    return options.withGrad ? chosen.filter(([p]) => p.hasGrad) : chosen;
+  }
+
+  /**
+   * Sets hyper-parameters, all or none: `setHypers({ lr: slice(1e-5, 1e-3), mom: [0.9, 0.95] })`.
+   *
+   * @throws ArgumentError when the number of values is not that of the groups; UnknownOptionError when no callback reads one.
+   */
+  setHypers(values: HyperValues): void {
+    this.#checkLive('setHypers');
+    const spread = Object.entries(values).map(([name, value]): [string, number[]] => {
+      checkHyperName(`setHyper('${name}')`, name, this.cbs);
+      return [name, spreadHyper(name, value, this.hypers.length)];
+    });
+    for (const [name, list] of spread) {
+      this.hypers.forEach((hyper, i) => {
+        hyper[name] = list[i] ?? NaN;
+      });
+    }
+  }
+
+  /** Sets one hyper-parameter; see `setHypers`. */
+  setHyper(name: string, value: HyperValue): void {
+    this.setHypers({ [name]: value });
+  }
+
+  /** Tells whether a callback may read a hyper-parameter, so that `setHyper` takes it. */
+  hasHyper(name: string): boolean {
+    return mayRead(this.cbs, name);
+  }
+
+  /**
+   * Freezes the groups before `n` and unfreezes the others: sets `requiresGrad` and leaves frozen parameters out of every
+   * step, but those whose state has `force_train`. States and gradients stay as they are.
+   *
+   * @param n from 0 (none frozen) to the number of groups (all frozen), or from the end: -1 leaves the last one.
+   */
+  freezeTo(n: number): void {
+    this.#checkLive('freezeTo');
+    const count = this.paramLists.length;
+    if (!Number.isInteger(n) || n < -count || n > count) {
+      throw new ArgumentError(`freezeTo: expected an integer from ${-count} to ${count}, as there are ${count} groups, got ${inspect(n)}`);
+    }
+    this.#frozenIdx = n < 0 ? count + n : n;
+    this.paramLists.forEach((group, i) => {
+      for (const p of group) p.requiresGrad = i >= this.#frozenIdx || Boolean(this.state.get(p).force_train);
+    });
+  }
+
+  /** Freezes all groups but the last. */
+  freeze(): void {
+    const count = this.paramLists.length;
+    if (count < 2) {
+      throw new ArgumentError('freeze: expected at least 2 parameter groups, got 1; pass groups, such as [body, head], or freezeTo(1) to freeze all');
+    }
+    this.freezeTo(-1);
+  }
+
+  /** Unfreezes all groups. */
+  unfreeze(): void {
+    this.freezeTo(0);
+  }
+
+  /** Runs every callback on every parameter that has a gradient and isn't frozen, without recording for `backward`. */
+  step(): void {
+    this.#checkLive('step');
+    this.#adopt();
+    const { paramLists, hypers, state: states } = this;
+    const scope = this.#scope;
+    const run = { paramLists, hypers, states, frozenIdx: this.#frozenIdx, bodies: this.#bodies, scope };
+    try {
+      noGrad(() => {
+        scope.run(() => {
+          runCallbacks(run);
+        });
+      });
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** Fills every gradient with zeros, in place, and detaches it from any graph. */
+  zeroGrad(): void {
+    this.#checkLive('zeroGrad');
+    noGrad(() => {
+      for (const p of this.paramLists.flat()) {
+        const { grad } = p;
+        if (grad?.requiresGrad) grad.detach_();
+        grad?.zero_();
+      }
+    });
+  }
+
+  /** Forgets all states but the flags `do_wd` and `force_train`, and disposes of their tensors. */
+  clearState(): void {
+    this.#checkLive('clearState');
+    for (const p of this.paramLists.flat()) clearState(p, this.state.get(p));
+  }
+
+  /** Copies states and hyper-parameters. The tensors of the copy belong to the innermost scope. */
+  stateDict(): OptimizerStateDict {
+    this.#checkLive('stateDict');
+    return copyStateDict(this.paramLists.flat(), this.state, this.hypers);
+  }
+
+  /**
+   * Takes over a copy of the states and hyper-parameters of `stateDict`, also onto another device.
+   *
+   * @throws ArgumentError when it has another number of groups or parameters; then nothing has changed.
+   */
+  loadStateDict(dict: OptimizerStateDict): void {
+    this.#checkLive('loadStateDict');
+    const params = this.paramLists.flat();
+    checkStateDict('loadStateDict', dict, this.paramLists.length, params.length);
+    for (const name of dict.hypers.flatMap(Object.keys)) checkHyperName('loadStateDict', name, this.cbs);
+    this.hypers.forEach((hyper, i) => Object.assign(hyper, dict.hypers[i]));
+    params.forEach((p, i) => {
+      loadParamState(p, this.state.get(p), dict.state[i] ?? {});
+    });
+  }
+
+  /** Tells in words which way a step goes, and why. */
+  explain(): string {
+    const why = this.#fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
+    const names = this.cbs.map((cb) => cb.name || 'a function').join(', ');
+    return `step() calls ${names} for each of ${this.paramLists.flat().length} parameters, ${why}`;
+  }
+
+  /** Disposes of all states; the parameters stay. The optimizer refuses to work from then on. */
+  dispose(): void {
+    this.#disposed = true;
+    this.state.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #checkLive(method: string): void {
+    if (this.#disposed) throw new DisposedError(`Optimizer.${method}: this optimizer was disposed; make a new one`);
+  }
+
+  // Takes in the callbacks as they are now: users may have added some since the last step.
+  #adopt(): void {
+    const { cbs } = this;
+    if (cbs.length === this.#adopted.length && cbs.every((cb, i) => cb === this.#adopted[i])) return;
+    cbs.forEach(checkCallback);
+    const defaults = defaultsOf(cbs);
+    for (const hyper of this.hypers) {
+      checkHypersGiven('Optimizer', cbs, { ...defaults, ...hyper });
+      Object.assign(hyper, { ...defaults, ...hyper });
+    }
+    this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
+    this.#adopted = [...cbs];
+  }
+}
+
+function checkFused(fused: unknown): Fused {
+  if (fused === 'auto' || fused === false) return fused;
+  if (fused === true) throw new ArgumentError("Optimizer: fused: true: there is no fused kernel for these callbacks; leave it out, or pass 'auto'");
+  throw new ArgumentError(`Optimizer: expected fused 'auto', true or false, got ${inspect(fused, { depth: 0 })}`);
+}
+
+function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readonly T[] {
+  if (typeof which !== 'number') {
+    checkOptions('allParams', which, ['start', 'stop']);
+    return groups.slice(which.start, which.stop);
+  }
+  const one = groups.at(which);
+  if (one !== undefined && Number.isInteger(which)) return [one];
+  throw new ArgumentError(`allParams: expected a group from ${-groups.length} to ${groups.length - 1}, got ${which}`);
+}

@@ -1,0 +1,38 @@
+import type { Scope } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
+import { mergePatch, type StateMap } from './state';
+import type { Callback, GradParam, Hyper } from './types';
+
+/** What one step of the callback path works on. */
+export interface Run {
+  readonly paramLists: readonly (readonly Tensor[])[];
+  /** One for each group. */
+  readonly hypers: readonly Hyper[];
+  readonly states: StateMap;
+  /** Groups before this one are frozen. */
+  readonly frozenIdx: number;
+  readonly bodies: readonly Callback[];
+  /** Owns what the callbacks make and do not return; it is emptied after each parameter, so that caches stay warm. */
+  readonly scope: Scope;
+}
+
+function hasGradient(p: Tensor): p is GradParam {
+  return p.hasGrad;
+}
+
+/**
+ * Runs all callbacks on the first parameter, then all on the second, and so on. Each sees what those before it stored.
+ * A parameter is left out when it has no gradient, or is frozen without `force_train`.
+ */
+export function runCallbacks({ paramLists, hypers, states, frozenIdx, bodies, scope }: Run): void {
+  paramLists.forEach((group, index) => {
+    const hyper = hypers[index] ?? {};
+    const frozen = index < frozenIdx;
+    for (const p of group) {
+      const state = states.get(p);
+      if ((frozen && !state.force_train) || !hasGradient(p)) continue;
+      for (const body of bodies) mergePatch(p, state, body(p, state, hyper));
+      scope.dispose();
+    }
+  });
+}

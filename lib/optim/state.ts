@@ -1,0 +1,83 @@
+import { inspect } from 'node:util';
+import { ArgumentError } from '../internal/errors';
+import { keep, refusePromise } from '../tensor/scope';
+import { Tensor } from '../tensor/tensor';
+import type { CallbackResult, ParamState } from './types';
+
+/** The states of parameters, by the parameter. Reading one that isn't there makes it, as in Python's `defaultdict`. */
+export class StateMap extends Map<Tensor, ParamState> {
+  override get(p: Tensor): ParamState {
+    const known = super.get(p);
+    if (known !== undefined) return known;
+    if (!(p instanceof Tensor)) throw new ArgumentError(`state.get: expected a parameter, got ${inspect(p, { depth: 0 })}`);
+    const state: ParamState = {};
+    this.set(p, state);
+    return state;
+  }
+
+  /** Forgets a parameter's state, flags included, and disposes of its tensors. */
+  override delete(p: Tensor): boolean {
+    const old = super.get(p);
+    if (old !== undefined) release(p, old, {});
+    return super.delete(p);
+  }
+
+  /** Forgets all states, flags included, and disposes of their tensors. */
+  override clear(): void {
+    for (const p of [...this.keys()]) this.delete(p);
+  }
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function tensorsIn(value: unknown, into = new Set<Tensor>()): Set<Tensor> {
+  if (value instanceof Tensor) into.add(value);
+  else if (Array.isArray(value)) for (const item of value) tensorsIn(item, into);
+  else if (isPlain(value)) for (const item of Object.values(value)) tensorsIn(item, into);
+  return into;
+}
+
+// Disposes of the tensors in `old` that the state no longer holds. A state may have held the parameter itself.
+function release(p: Tensor, old: unknown, state: ParamState): void {
+  const held = tensorsIn(state);
+  for (const tensor of tensorsIn(old)) {
+    if (!held.has(tensor) && tensor !== p && tensor !== p.grad) tensor.dispose();
+  }
+}
+
+/** Writes what a callback returned into the state: new tensors are kept, those they replace are disposed. */
+export function mergePatch(p: Tensor, state: ParamState, patch: CallbackResult): void {
+  if (typeof patch !== 'object' || patch === null || patch instanceof Tensor) return;
+  refusePromise('an optimizer callback', patch);
+  for (const key in patch) {
+    const next = patch[key];
+    const old = state[key];
+    if (next === old) continue;
+    state[key] = next;
+    if (typeof next === 'object') keep(next);
+    if (typeof old === 'object') release(p, old, state);
+  }
+}
+
+/** Empties a state but for its flags, and disposes of its tensors. */
+export function clearState(p: Tensor, state: ParamState): void {
+  const { do_wd: _, force_train: __, ...rest } = state;
+  for (const key of Object.keys(rest)) delete state[key];
+  release(p, rest, state);
+}
+
+/** Copies a state value with its lists and objects; each tensor in it is replaced by what `copy` makes of it. */
+export function copyState(value: unknown, copy: (tensor: Tensor) => Tensor): unknown {
+  if (value instanceof Tensor) return copy(value);
+  if (Array.isArray(value)) return value.map((item: unknown) => copyState(item, copy));
+  return isPlain(value) ? copyRecord(value, copy) : value;
+}
+
+/** Copies a whole state; see `copyState`. */
+export function copyRecord(state: ParamState, copy: (tensor: Tensor) => Tensor): ParamState {
+  return Object.fromEntries(Object.entries(state).map(([key, value]) => [key, copyState(value, copy)]));
+}
