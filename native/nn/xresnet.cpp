@@ -28,6 +28,8 @@ std::vector<LayerPtr> conv_layers(const ConvLayer::Settings& settings) {
                            .set("padding", as_option((settings.kernel - 1) / 2))
                            .set("bias", false)),
       create("BatchNorm2d", Options().set("numFeatures", as_option(settings.out)))};
+  // Overwritten by init_cnn: fastai draws these numbers too, so that a seed gives its weights.
+  if (settings.act) torch::nn::init::kaiming_uniform_(layers[0]->named_parameters(false)["weight"]);
   if (settings.zero_norm) torch::nn::init::zeros_(layers[1]->named_parameters(false)["weight"]);
   if (settings.act) layers.push_back(relu());
   return layers;

@@ -130,6 +130,26 @@ void initialisation_is_fastais() {
   }
 }
 
+void a_seed_gives_fastais_weights() {
+  const Golden golden("fastai.txt");
+  const std::pair<std::string, Options> nets[] = {{"xresnet18", arch({2, 2, 2, 2}, 1)},
+                                                  {"xresnet34", xresnet34()},
+                                                  {"xresnet50", arch({3, 4, 6, 3}, 4)}};
+  for (const auto& [name, options] : nets) {
+    torch::manual_seed(5);
+    const auto net = create("XResNet", options);
+    std::vector<double> sums, sizes;
+    for (const auto& p : net->parameters()) {
+      sums.push_back(p.to(at::kDouble).sum().item<double>());
+      sizes.push_back(p.to(at::kDouble).abs().sum().item<double>());
+    }
+    EXPECT_FOR(name, net->named_parameters().keys() == golden.list<std::string>(name + ".names"));
+    EXPECT_FOR(name, net->named_buffers().keys() == golden.list<std::string>(name + ".buffers"));
+    EXPECT_FOR(name, golden.matches(name + ".sums", at::tensor(sums, at::kDouble), 1e-8));
+    EXPECT_FOR(name, golden.matches(name + ".sizes", at::tensor(sizes, at::kDouble), 1e-8));
+  }
+}
+
 void results_are_pytorchs() {
   const Golden golden("xresnet.txt");
   const struct {
@@ -211,6 +231,7 @@ int main() {
   parameter_counts_are_fastais();
   names_are_fastais();
   initialisation_is_fastais();
+  a_seed_gives_fastais_weights();
   results_are_pytorchs();
   any_size_goes_through();
   a_copy_trains_on_its_own();
