@@ -9,7 +9,9 @@ import { packageRoot } from '../lib/internal/root';
 function main(): void {
   const dist = join(packageRoot(), 'dist');
   const exported: unknown = createRequire(__filename)(join(dist, 'index.js'));
-  const names = Object.keys(Object(exported)).sort();
+  if (typeof exported !== 'object' || exported === null)
+    throw new TypeError('dist/index.js exports nothing');
+  const names = Object.keys(exported).sort();
   const lines = [
     "import torch from './index.js';",
     `export const { ${names.join(', ')} } = torch;`,

@@ -16,7 +16,7 @@ export function run(
   options: RunOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...options, stdio: 'inherit' });
+    const child = spawn(command, args, { env: process.env, ...options, stdio: 'inherit' });
     let stoppedBy: NodeJS.Signals | undefined;
     const stop = (signal: NodeJS.Signals): void => {
       stoppedBy = signal;
@@ -34,6 +34,10 @@ export function run(
 
 /** Returns what a command prints, or undefined when it is absent or fails. */
 export function outputOf(command: string, args: readonly string[]): string | undefined {
-  const { stdout, status } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 });
+  const { stdout, status } = spawnSync(command, args, {
+    env: process.env,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   return status === 0 ? stdout : undefined;
 }
