@@ -65,8 +65,9 @@ function pack(values: readonly unknown[]): { array: TypedArray; dtype: DType } {
   const kinds = new Set(values.map((value) => typeof value));
   if (kinds.size === 1 && kinds.has('bigint')) return { array: BigInt64Array.from(values as bigint[]), dtype: 'int64' };
   if (kinds.size === 1 && kinds.has('boolean')) return { array: Uint8Array.from(values, Number), dtype: 'bool' };
-  const wrong = values.find((value) => typeof value !== 'number' && typeof value !== 'boolean');
-  if (values.length > 0 && wrong !== undefined) {
+  const at = values.findIndex((value) => typeof value !== 'number' && typeof value !== 'boolean');
+  if (at >= 0) {
+    const wrong = values[at];
     const mixed = typeof wrong === 'bigint' ? '; bigints can\'t be mixed with numbers' : '';
     throw new ArgumentError(`tensor: expected numbers, got ${inspect(wrong, { depth: 0 })}${mixed}`);
   }

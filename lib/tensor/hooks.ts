@@ -11,15 +11,20 @@ type Hook = (...args: unknown[]) => unknown;
 // Hooks are numbers to the addon, which tells when the graph or module that held one is gone.
 const hooks = new Map<number, Hook>();
 
+/** Forgets the hooks whose tensor and graph are gone. */
+export function forgetDeadHooks(): void {
+  if (hooks.size > 0) for (const dead of native.takeDeadHooks()) hooks.delete(dead);
+}
+
 /** Gives a hook its number. */
 export function addHook(hook: Hook): number {
-  for (const dead of native.takeDeadHooks()) hooks.delete(dead);
+  forgetDeadHooks();
   const id = native.newHook();
   hooks.set(id, hook);
   return id;
 }
 
-/** Forgets a hook that the addon does not tell about by itself. */
+/** Forgets a hook that was taken away. */
 export function deleteHook(id: number): void {
   hooks.delete(id);
 }

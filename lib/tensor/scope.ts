@@ -4,6 +4,13 @@ import { native } from '../internal/binding';
 
 let current: Scope | undefined;
 
+/** @internal Makes `scope` the innermost one and returns the one before; for `run` and the tests' own root scope. */
+export function enterScope(scope: Scope | undefined): Scope | undefined {
+  const before = current;
+  current = scope;
+  return before;
+}
+
 /** What a scope can own: made inside it, freed with it. */
 export abstract class Scoped {
   #owner: Scope | undefined;
@@ -47,23 +54,30 @@ export class Scope {
 
   /** Takes a tensor over from the scope that owns it, if any. */
   adopt(tensor: Scoped): void {
+    if (this.#tensors.length >= this.#compactAt) this.#compact();
     Scoped.setOwner(tensor, this);
     this.#tensors.push(tensor);
-    if (this.#tensors.length < this.#compactAt) return;
-    // Those that were disposed or kept meanwhile must not pile up in a scope that runs for long.
+  }
+
+  // Those that were disposed or kept meanwhile must not pile up in a scope that runs for long.
+  #compact(): void {
     this.#tensors = this.#tensors.filter((each) => Scoped.ownerOf(each) === this && !each.isDisposed);
     this.#compactAt = Math.max(1024, 2 * this.#tensors.length);
   }
 
   /** Runs a synchronous function; every tensor that it makes belongs to this scope. */
   run<T>(body: () => T): T {
-    const outer = current;
-    current = this;
+    const outer = enterScope(this);
     try {
       return refusePromise('Scope.run', body());
     } finally {
-      current = outer;
+      enterScope(outer);
     }
+  }
+
+  /** How many tensors it holds on to, those among them that were freed or kept meanwhile. */
+  get size(): number {
+    return this.#tensors.length;
   }
 
   /** Frees every tensor that still belongs to this scope. The scope can run again afterwards. */

@@ -5,7 +5,7 @@ import type { NodeHandle, TensorHandle, TypedArray } from '../internal/native';
 import { rawOp } from '../internal/op';
 import { arrayFor, isDType, type Device, type DType } from './dtype';
 import { formatTensor, nest, type NestedArray } from './format';
-import { addHook, type HookRemover, runHook } from './hooks';
+import { addHook, deleteHook, forgetDeadHooks, type HookRemover, runHook } from './hooks';
 import { Scoped } from './scope';
 
 const toOptions = rawOp('to', 'dtype_layout', ['self', 'dtype', 'device', 'non_blocking', 'copy', 'memory_format']);
@@ -167,6 +167,7 @@ export class Tensor extends Scoped {
    */
   backward(options: BackwardOptions = {}): void {
     const { gradient, createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    forgetDeadHooks();
     native.backward(
       [this.#handle],
       [gradient ? checkTensor('backward', gradient).#handle : null],
@@ -188,6 +189,7 @@ export class Tensor extends Scoped {
     return {
       remove: () => {
         if (!this.#disposed) native.removeGradHook(this.#handle, position);
+        deleteHook(id);
       },
     };
   }

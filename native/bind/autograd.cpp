@@ -91,12 +91,28 @@ napi_value take_dead_hooks(Call& call) {
   return array;
 }
 
+// libtorch sums a gradient that is larger than its tensor; Python refuses it, and so do we.
+void check_gradients(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& gradients,
+                     const char* where) {
+  if (outputs.size() != gradients.size()) {
+    throw Refusal(std::string(where) + ": expected one gradient for each of " + std::to_string(outputs.size()) +
+                  " outputs, got " + std::to_string(gradients.size()));
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (gradients[i].defined() && gradients[i].sizes() != outputs[i].sizes()) {
+      throw Refusal(std::string(where) + ": expected a gradient of the shape of the Tensor " +
+                    describe(outputs[i]) + ", got " + describe(gradients[i]));
+    }
+  }
+}
+
 napi_value backward(Call& call) {
   const auto roots = tensors_of(call, call[0], "backward");
   const auto gradients = tensors_of(call, call[1], "backward");
   const bool retain = bool_of(call, call[2], "backward");
   const bool create = bool_of(call, call[3], "backward");
   const auto inputs = tensors_of(call, call[4], "backward");
+  check_gradients(roots, gradients, "backward");
   JsHookRunner runner(call, call[5]);
   const HookScope scope(&runner);
   torch::autograd::backward(roots, gradients, retain, create, inputs);
@@ -110,6 +126,7 @@ napi_value gradients(Call& call) {
   const bool retain = bool_of(call, call[3], "grad");
   const bool create = bool_of(call, call[4], "grad");
   const bool unused = bool_of(call, call[5], "grad");
+  check_gradients(outputs, output_gradients, "grad");
   JsHookRunner runner(call, call[6]);
   const HookScope scope(&runner);
   const auto found = torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);

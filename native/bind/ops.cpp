@@ -114,7 +114,7 @@ napi_value call_op(Call& call) {
   const auto id = int_of(call, call[0], "callOp");
   const auto* found = call.data()->ops.get(static_cast<size_t>(id));
   if (found == nullptr) throw Refusal("callOp: no operator has the number " + std::to_string(id));
-  const Op op = *found;  // a hook may add operators meanwhile
+  const Op& op = *found;
   const auto fail = [&](Refusal refusal) {
     refusal.op = op.name;
     refusal.received = received(call, op);
@@ -127,12 +127,8 @@ napi_value call_op(Call& call) {
     return results(call, op, stack);
   } catch (const Refusal& refusal) {
     throw fail(refusal);
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
   } catch (const c10::Error& error) {
-    const std::string message = error.what_without_backtrace();
-    const bool memory = message.find("not enough memory") != std::string::npos;
-    throw fail(Refusal(message, memory ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"));
+    throw fail(refusal_of(error));
   }
 }
 

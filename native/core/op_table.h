@@ -3,6 +3,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ class OpTable {
   const Op* get(size_t id) const { return id < ops_.size() ? &ops_[id] : nullptr; }
 
  private:
-  std::vector<Op> ops_;
+  std::deque<Op> ops_;  // a hook may add operators during a call: their addresses stay
 };
 
 std::optional<c10::OperatorHandle> find_operator(const std::string& name,

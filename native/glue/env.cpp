@@ -56,7 +56,7 @@ void set_text(napi_env env, napi_value object, const char* key, const std::strin
   napi_set_named_property(env, object, key, value);
 }
 
-void throw_error(napi_env env, const Refusal& refusal, const std::string& backtrace = {}) {
+void throw_error(napi_env env, const Refusal& refusal) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   if (pending) return;
@@ -68,16 +68,22 @@ void throw_error(napi_env env, const Refusal& refusal, const std::string& backtr
   set_text(env, error, "torch", refusal.code);
   set_text(env, error, "op", refusal.op);
   set_text(env, error, "received", refusal.received);
-  set_text(env, error, "backtrace", backtrace);
+  set_text(env, error, "backtrace", refusal.backtrace);
   napi_throw(env, error);
 }
 
-bool is_out_of_memory(const c10::Error& error) {
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         std::string(error.what_without_backtrace()).find("not enough memory") != std::string::npos;
-}
-
 }  // namespace
+
+Refusal refusal_of(const c10::Error& error) {
+  // The CPU allocator has no class of its own for this.
+  const std::string message = error.what_without_backtrace();
+  const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+                      message.find("can't allocate memory") != std::string::npos ||
+                      message.find("not enough memory") != std::string::npos;
+  Refusal refusal(message, memory ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH");
+  refusal.backtrace = error.what();
+  return refusal;
+}
 
 void throw_to_javascript(napi_env env) noexcept {
   try {
@@ -86,10 +92,7 @@ void throw_to_javascript(napi_env env) noexcept {
   } catch (const Refusal& refusal) {
     throw_error(env, refusal);
   } catch (const c10::Error& error) {
-    throw_error(env,
-                Refusal(error.what_without_backtrace(),
-                        is_out_of_memory(error) ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH"),
-                error.what());
+    throw_error(env, refusal_of(error));
   } catch (const std::invalid_argument& error) {
     throw_error(env, Refusal(error.what(), "ERR_TORCH_ARGUMENT"));
   } catch (const std::bad_alloc&) {

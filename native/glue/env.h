@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
 #include <node_api.h>
 
 #include <array>
@@ -42,11 +43,14 @@ struct AddonData {
 
 // Refuses what a caller passed; `code` is one of those in lib/internal/errors.ts.
 struct Refusal : std::exception {
-  std::string message, code, op, received;
+  std::string message, code, op, received, backtrace;
   explicit Refusal(std::string message, std::string code = "ERR_TORCH_ARGUMENT")
       : message(std::move(message)), code(std::move(code)) {}
   const char* what() const noexcept override { return message.c_str(); }
 };
+
+// What libtorch refused, its message without the backtrace.
+Refusal refusal_of(const c10::Error& error);
 
 // A JavaScript exception is pending: unwind and touch nothing. Derives from std::exception because
 // autograd's engine passes on no other.
