@@ -140,9 +140,16 @@ export class Tensor extends Scoped {
     const known = this.#grad;
     const handle = native.grad(this.#handle, known === undefined || known.#disposed ? undefined : known.#handle);
     if (handle === undefined) return known ?? null;
-    this.#grad = handle === null ? undefined : new Tensor(handle);
-    if (this.#grad) Scoped.setOwner(this.#grad, undefined);
-    return this.#grad ?? null;
+    if (handle === null) {
+      this.#grad = undefined;
+      return null;
+    }
+    // It lives as long as this tensor, whoever asks for it first.
+    const scope = Scoped.ownerOf(this);
+    const grad = (this.#grad = new Tensor(handle));
+    if (scope) scope.adopt(grad);
+    else Scoped.setOwner(grad, undefined);
+    return grad;
   }
 
   set grad(value: Tensor | null) {

@@ -1,13 +1,13 @@
 import { enterScope, memory, Scope } from '../../lib/tensor/scope';
 import { setImmediate } from 'node:timers/promises';
 
-// Every test runs in a scope of its own and leaves memory() as it found it.
+// Every test runs in a scope of its own and leaves no more tensors than it found.
 let root: Scope;
 let before: number;
 
 async function settled(): Promise<number> {
   // What a test no longer refers to may need a collection or two.
-  for (let round = 0; round < 10 && memory().tensors !== before; round++) {
+  for (let round = 0; round < 10 && memory().tensors > before; round++) {
     globalThis.gc?.();
     await setImmediate();
   }
@@ -23,5 +23,5 @@ beforeEach(() => {
 afterEach(async () => {
   enterScope(undefined);
   root.dispose();
-  expect(`${await settled()} live tensors`).toBe(`${before} live tensors`);
+  expect(await settled()).toBeLessThanOrEqual(before);
 });
