@@ -20,7 +20,7 @@ const POLL_MS = 200;
 const NAME = `${process.pid} on ${hostname()}`;
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof error === 'object' && error && 'code' in error ? error.code : undefined;
 }
 
 /** Creates the lock with its content in one step, so that nobody reads an empty one. */

@@ -1,0 +1,35 @@
+import { addonPath, readManifest } from '../../lib/internal/manifest';
+import { packageRoot } from '../../lib/internal/root';
+import { diagnose, probeAddon } from '../../lib/setup/diagnose';
+import { Machine } from '../support/machine';
+
+let machine: Machine;
+beforeEach(() => (machine = new Machine()));
+afterEach(() => machine.remove());
+
+test('says that the addon of this checkout loads, and what it was built for', () => {
+  const { lines, problem } = diagnose(packageRoot());
+  expect(problem).toBeUndefined();
+  const { libtorch } = readManifest(packageRoot())!;
+  expect(lines.join('\n')).toContain(`libtorch ${libtorch.version} in ${libtorch.path}`);
+  expect(lines.join('\n')).toMatch(
+    /^Addon: loads; compiled for libtorch 2\.\d+\.\d+; devices: cpu/m,
+  );
+});
+
+test('says that nothing was built, and where it searched', () => {
+  const { lines, problem } = diagnose(machine.folder);
+  expect(problem).toBe('the addon has not been built');
+  expect(lines.join('\n')).toContain('  FASTOPT_LIBTORCH: not set\n  LIBTORCH: not set\n');
+});
+
+test('reports an addon that kills its process', () => {
+  const addon = machine.file('addon.cjs', 'process.abort()');
+  expect(probeAddon(addon).problem).toBe('loading the addon ended the process with SIGABRT');
+});
+
+test('reports what the loader says', () => {
+  const addon = machine.file('addon.node', 'not a library');
+  expect(probeAddon(addon).problem).toMatch(/^the addon does not load: Error: .*addon\.node/);
+  expect(probeAddon(addonPath(packageRoot())).problem).toBeUndefined();
+});

@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { packageRoot } from '../../lib/internal/root';
+import { fetchLibtorch, pipArguments } from '../../lib/setup/fetch';
+import { Machine } from '../support/machine';
+
+let machine: Machine;
+let project: string;
+beforeEach(() => {
+  machine = new Machine();
+  machine.file('project/package.json', '{}');
+  project = join(machine.folder, 'project');
+});
+afterEach(() => machine.remove());
+
+/** A pip that counts its runs, and makes half of a libtorch, does `middle`, and makes the rest. */
+function pip(middle: string): void {
+  machine.tool(
+    'python3',
+    `
+      test "$1" = -m || exit 0
+      test "$3" = --version && exit 0
+      echo run >> ${machine.folder}/runs
+      while [ "$1" != --target ]; do shift; done
+      mkdir -p $2/torch/include/ATen $2/torch/lib
+      ${middle}
+      touch $2/torch/lib/libtorch_cpu.so
+      echo "__version__ = '2.13.0+cpu'" > $2/torch/version.py
+    `,
+  );
+}
+
+function runs(): number {
+  return readFileSync(join(machine.folder, 'runs'), 'utf8').split('\n').length - 1;
+}
+
+/** Another process that fetches; it runs the compiled tools, as a set-up does. */
+function fetchElsewhere(): ChildProcess {
+  const script = join(packageRoot(), 'build/tools/lib/setup/fetch.js');
+  const code = `require(${JSON.stringify(script)}).fetchLibtorch(${JSON.stringify(project)}, () => {})`;
+  return spawn(process.execPath, ['-e', code], { env: process.env, stdio: 'ignore' });
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.on('close', resolve));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(20);
+}
+
+test('pip is asked for the CPU build, and told not to wait for an index that is not there', () => {
+  const args = pipArguments('/x', 'linux');
+  expect(args).toEqual(expect.arrayContaining(['--no-deps', '--target', '/x', '--retries', '0']));
+  expect(args.at(-1)).toBe('torch==2.13.0+cpu');
+  expect(pipArguments('/x', 'darwin').at(-1)).toBe('torch==2.13.0');
+});
+
+test('puts what pip fetched into .libtorch', async () => {
+  pip('');
+  const lines: string[] = [];
+  const { path, version } = await fetchLibtorch(project, (line) => lines.push(line));
+  expect({ path, version }).toEqual({
+    path: join(project, '.libtorch/torch'),
+    version: '2.13.0+cpu',
+  });
+  expect(lines).toEqual([
+    expect.stringMatching(/^Fetching torch==2\.13\.0\+cpu into .*project\/\.libtorch/),
+  ]);
+  expect(readdirSync(project).sort()).toEqual(['.libtorch', 'package.json']);
+});
+
+test('does nothing when it is there already', async () => {
+  machine.libtorch('project/.libtorch/torch');
+  expect((await fetchLibtorch(project, fail)).version).toBe('2.13.0+cpu');
+});
+
+test('leaves nothing behind when pip fails, and can be run again', async () => {
+  pip('exit 1');
+  await expect(fetchLibtorch(project, () => undefined)).rejects.toThrow(
+    /^libtorch could not be fetched \(pip ended with status 1\)/,
+  );
+  expect(readdirSync(project)).toEqual(['package.json']);
+  pip('');
+  await fetchLibtorch(project, () => undefined);
+});
+
+test('a fetch that was killed half-way leaves no .libtorch, and the next one cleans up', async () => {
+  pip('sleep 2');
+  const child = fetchElsewhere();
+  await until(() => existsSync(join(machine.folder, 'runs')));
+  child.kill('SIGKILL');
+  await exitOf(child);
+  expect(existsSync(join(project, '.libtorch'))).toBe(false);
+  expect(readdirSync(project).some((name) => name.startsWith('.libtorch.tmp-'))).toBe(true);
+  pip('');
+  await fetchLibtorch(project, () => undefined);
+  expect(readdirSync(project).sort()).toEqual(['.libtorch', 'package.json']);
+});
+
+test('two fetches at once make one', async () => {
+  pip('sleep 1');
+  const exits = [fetchElsewhere(), fetchElsewhere()].map(exitOf);
+  expect(await Promise.all(exits)).toEqual([0, 0]);
+  expect(runs()).toBe(1);
+  expect(readdirSync(project).sort()).toEqual(['.libtorch', 'package.json']);
+});
+
+function fail(line: string): never {
+  throw new Error(line);
+}
