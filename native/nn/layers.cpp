@@ -213,7 +213,8 @@ LayerPtr upsample(Reader& read) {
   Sizes size;
   Repr repr;
   read.choice("mode", {"nearest"});
-  if (read.has("scaleFactor") == read.has("size")) read.refuse("size", "either size or scaleFactor");
+  if (read.has("scaleFactor") == read.has("size"))
+    read.refuse("size", "either size or scaleFactor");
   if (read.has("scaleFactor")) {
     factor = read.number("scaleFactor", 1, 1e-6, 1e6);
     repr.add("scale_factor", *factor);

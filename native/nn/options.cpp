@@ -1,6 +1,7 @@
 #include "nn/options.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -29,7 +30,9 @@ struct Describe {
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(double value) const { return number_text(value); }
   std::string operator()(const std::string& value) const { return "'" + value + "'"; }
-  std::string operator()(const std::vector<int64_t>& value) const { return "[" + joined(value) + "]"; }
+  std::string operator()(const std::vector<int64_t>& value) const {
+    return "[" + joined(value) + "]";
+  }
 };
 
 std::optional<int64_t> as_integer(const Option& option, int64_t low) {
@@ -107,8 +110,8 @@ int64_t Reader::integer(const char* name, std::optional<int64_t> fallback) {
 }
 
 Sizes Reader::sizes(const char* name, size_t dims, int64_t least, std::optional<Sizes> fallback) {
-  const std::string expected = "an integer of at least " + std::to_string(least) +
-                               ", or a list of " + std::to_string(dims);
+  const std::string expected =
+      "an integer of at least " + std::to_string(least) + ", or a list of " + std::to_string(dims);
   const auto* option = find_or_refuse(name, !fallback, expected.c_str());
   if (option == nullptr) {
     if (fallback->single) fallback->values.assign(dims, fallback->values.at(0));
@@ -118,7 +121,8 @@ Sizes Reader::sizes(const char* name, size_t dims, int64_t least, std::optional<
     return {std::vector<int64_t>(dims, *value), true};
   }
   const auto* values = std::get_if<std::vector<int64_t>>(option);
-  if (values == nullptr || values->size() != dims || !within(*values, least)) refuse(name, expected);
+  if (values == nullptr || values->size() != dims || !within(*values, least))
+    refuse(name, expected);
   return {*values, false};
 }
 
@@ -164,14 +168,16 @@ Repr& Repr::add_text(const std::string& text) {
   return *this;
 }
 
-// Python's shortest form: an exponent below 1e-4 and from 1e16 on, and always a point or an exponent.
+// Python's shortest form: an exponent below 1e-4 and from 1e16 on, and always a point or an
+// exponent.
 std::string Repr::show(double value) {
   const double size = std::abs(value);
   const bool exponent = size != 0 && (size < 1e-4 || size >= 1e16);
   std::array<char, 64> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                 exponent ? std::chars_format::scientific : std::chars_format::fixed)
-                       .ptr;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                    exponent ? std::chars_format::scientific : std::chars_format::fixed)
+          .ptr;
   const std::string text(buffer.data(), end);
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }

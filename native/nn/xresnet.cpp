@@ -42,22 +42,21 @@ LayerPtr conv_path(const ResBlock::Settings& settings) {
   if (expansion == 1) {
     auto first = middle;
     first.in = in;
-    return sequential({conv(first), conv({.in = hidden,
-                                          .out = out,
-                                          .kernel = kernel,
-                                          .act = false,
-                                          .zero_norm = true})});
+    return sequential(
+        {conv(first),
+         conv({.in = hidden, .out = out, .kernel = kernel, .act = false, .zero_norm = true})});
   }
-  return sequential({conv({.in = in, .out = hidden, .kernel = 1}), conv(middle),
-                     conv({.in = hidden, .out = out, .kernel = 1, .act = false, .zero_norm = true})});
+  return sequential(
+      {conv({.in = in, .out = hidden, .kernel = 1}), conv(middle),
+       conv({.in = hidden, .out = out, .kernel = 1, .act = false, .zero_norm = true})});
 }
 
 LayerPtr id_path(const ResBlock::Settings& settings) {
   std::vector<LayerPtr> layers;
   if (settings.stride != 1) {
-    layers.push_back(create("AvgPool2d", Options()
-                                             .set("kernelSize", as_option(settings.stride))
-                                             .set("ceilMode", true)));
+    layers.push_back(
+        create("AvgPool2d",
+               Options().set("kernelSize", as_option(settings.stride)).set("ceilMode", true)));
   }
   if (settings.in != settings.out) {
     layers.push_back(conv({.in = settings.in, .out = settings.out, .kernel = 1, .act = false}));
@@ -130,7 +129,8 @@ LayerPtr xresnet(Reader& read) {
   auto net = std::make_shared<XResNet>(std::vector<LayerPtr>{}, "XResNet");
   int64_t channels = in;
   for (size_t i = 0; i < stem.size(); ++i) {
-    net->push(conv({.in = channels, .out = stem[i], .kernel = kernel, .stride = i == 0 ? stride : 1}));
+    net->push(
+        conv({.in = channels, .out = stem[i], .kernel = kernel, .stride = i == 0 ? stride : 1}));
     channels = stem[i];
   }
   net->push(create("MaxPool2d", Options()
@@ -154,9 +154,9 @@ LayerPtr xresnet(Reader& read) {
   net->push(create("AdaptiveAvgPool2d", Options().set("outputSize", 1.0)));
   net->push(create("Flatten", {}));
   net->push(create("Dropout", Options().set("p", p)));
-  net->push(create("Linear", Options()
-                                 .set("inFeatures", as_option(channels))
-                                 .set("outFeatures", as_option(out))));
+  net->push(
+      create("Linear",
+             Options().set("inFeatures", as_option(channels)).set("outFeatures", as_option(out))));
   init_cnn(*net);
   return net;
 }

@@ -54,8 +54,9 @@ void layer_hooks_run_children_first_and_may_replace() {
   Recorder recorder;
   const HookScope scope(&recorder);
   EXPECT(both.run(at::ones({})).item<double>() == 110);
-  EXPECT(recorder.calls == std::vector<Call>{
-                              {3, 1, 2}, {9, 1, 2}, {4, 1, 100}, {5, 100, 110}, {1, 1, 110}, {2, 1, 110}});
+  EXPECT(recorder.calls ==
+         std::vector<Call>{
+             {3, 1, 2}, {9, 1, 2}, {4, 1, 100}, {5, 100, 110}, {1, 1, 110}, {2, 1, 110}});
   recorder.calls.clear();
   EXPECT(copy->run(at::ones({})).item<double>() == 12);
   EXPECT(recorder.calls.empty());

@@ -27,7 +27,8 @@ Options with(std::initializer_list<std::pair<const char*, Option>> values) {
 
 Option text(const char* value) { return std::string(value); }
 
-Options conv(std::initializer_list<std::pair<const char*, Option>> more, double in = 4, double out = 6) {
+Options conv(std::initializer_list<std::pair<const char*, Option>> more, double in = 4,
+             double out = 6) {
   return with(more).set("inChannels", in).set("outChannels", out);
 }
 
@@ -37,7 +38,8 @@ std::vector<Case> cases() {
   return {
       {"conv1d", "Conv1d", conv({{"kernelSize", 3.0}, {"padding", 1.0}}), {2, 4, 9}},
       {"conv2d", "Conv2d",
-       conv({{"kernelSize", 3.0}, {"stride", List{2, 2}}, {"padding", 1.0}, {"bias", false}}), image},
+       conv({{"kernelSize", 3.0}, {"stride", List{2, 2}}, {"padding", 1.0}, {"bias", false}}),
+       image},
       {"conv2d_reflect", "Conv2d",
        conv({{"kernelSize", List{3, 5}},
              {"padding", text("same")},
@@ -50,21 +52,27 @@ std::vector<Case> cases() {
              {"dilation", 2.0},
              {"paddingMode", text("circular")}}),
        image},
-      {"conv3d", "Conv3d",
+      {"conv3d",
+       "Conv3d",
        conv({{"kernelSize", 2.0}, {"padding", 1.0}, {"paddingMode", text("replicate")}}, 2, 3),
        {1, 2, 3, 4, 5}},
       {"conv_transpose2d", "ConvTranspose2d",
-       conv({{"kernelSize", 3.0}, {"stride", 2.0}, {"padding", 1.0}, {"outputPadding", 1.0}}), image},
+       conv({{"kernelSize", 3.0}, {"stride", 2.0}, {"padding", 1.0}, {"outputPadding", 1.0}}),
+       image},
       {"linear", "Linear", with({{"inFeatures", 7.0}, {"outFeatures", 5.0}}), image},
-      {"linear_plain", "Linear",
-       with({{"inFeatures", 7.0}, {"outFeatures", 5.0}, {"bias", false}}), image},
-      {"embedding", "Embedding",
-       with({{"numEmbeddings", 10.0}, {"embeddingDim", 3.0}, {"paddingIdx", -1.0}}), {}},
+      {"linear_plain", "Linear", with({{"inFeatures", 7.0}, {"outFeatures", 5.0}, {"bias", false}}),
+       image},
+      {"embedding",
+       "Embedding",
+       with({{"numEmbeddings", 10.0}, {"embeddingDim", 3.0}, {"paddingIdx", -1.0}}),
+       {}},
       {"batch_norm1d", "BatchNorm1d", with({{"numFeatures", 4.0}}), {3, 4}},
       {"batch_norm2d", "BatchNorm2d",
        with({{"numFeatures", 4.0}, {"eps", 1e-3}, {"momentum", 0.25}}), image},
-      {"batch_norm3d", "BatchNorm3d",
-       with({{"numFeatures", 2.0}, {"affine", false}, {"trackRunningStats", false}}), {2, 2, 3, 4, 5}},
+      {"batch_norm3d",
+       "BatchNorm3d",
+       with({{"numFeatures", 2.0}, {"affine", false}, {"trackRunningStats", false}}),
+       {2, 2, 3, 4, 5}},
       {"instance_norm2d", "InstanceNorm2d", with({{"numFeatures", 4.0}}), image},
       {"layer_norm", "LayerNorm", with({{"normalizedShape", 7.0}}), image},
       {"layer_norm_plain", "LayerNorm",
@@ -106,7 +114,8 @@ void layers_print_begin_and_compute_as_in_pytorch() {
     EXPECT_FOR(key, layer->kind() == kind);
     EXPECT_FOR(key, layer->repr() == golden.text(key + ".repr"));
     std::vector<double> sums;
-    for (const auto& p : layer->parameters()) sums.push_back(p.to(at::kDouble).abs().sum().item<double>());
+    for (const auto& p : layer->parameters())
+      sums.push_back(p.to(at::kDouble).abs().sum().item<double>());
     EXPECT_FOR(key, golden.matches(key + ".init", at::tensor(sums, at::kDouble), 1e-6));
     const auto x = shape.empty() ? at::tensor({1, 0, 9}, at::kLong).unsqueeze(0)
                                  : wave(shape, 0.25).to(at::kFloat);
@@ -124,7 +133,8 @@ void layers_print_begin_and_compute_as_in_pytorch() {
 void batch_norm_counts_in_training_only() {
   const auto norm = create("BatchNorm2d", with({{"numFeatures", 3.0}}));
   const auto buffers = norm->named_buffers();
-  EXPECT(buffers.keys() == std::vector<std::string>{"running_mean", "running_var", "num_batches_tracked"});
+  EXPECT(buffers.keys() ==
+         std::vector<std::string>{"running_mean", "running_var", "num_batches_tracked"});
   EXPECT(buffers["num_batches_tracked"].scalar_type() == at::kLong);
   EXPECT(buffers["num_batches_tracked"].dim() == 0);
   const auto x = wave({2, 3, 4, 4}, 1).to(at::kFloat) + 5;
@@ -182,7 +192,8 @@ void bad_options_are_refused() {
     EXPECT_FOR(part, refuses<OptionError>(part, [&] { create(kind, options); }));
   };
   refused("Conv7d", {}, "there is no native layer 'Conv7d'");
-  refused("Linear", with({{"inFeatures", 3.0}}), "Linear: outFeatures: expected an integer from 1 to 2147483647, got nothing");
+  refused("Linear", with({{"inFeatures", 3.0}}),
+          "Linear: outFeatures: expected an integer from 1 to 2147483647, got nothing");
   refused("Linear", with({{"inFeatures", 3.0}, {"outFeatures", 3.0}, {"biass", true}}),
           "Linear: unknown option 'biass'; it takes inFeatures, outFeatures, bias");
   refused("Sigmoid", with({{"inplace", true}}), "Sigmoid: unknown option 'inplace'; it takes none");
@@ -191,23 +202,34 @@ void bad_options_are_refused() {
   refused("Linear", with({{"inFeatures", NAN}, {"outFeatures", 3.0}}), "got nan");
   refused("Linear", with({{"inFeatures", 1e300}, {"outFeatures", 3.0}}), "got 1e+300");
   refused("Linear", with({{"inFeatures", true}, {"outFeatures", 3.0}}), "got true");
-  refused("Linear", with({{"inFeatures", 3.0}, {"outFeatures", 3.0}, {"bias", 1.0}}), "Linear: bias: expected true or false, got 1");
-  refused("Conv2d", conv({}), "kernelSize: expected an integer of at least 1, or a list of 2, got nothing");
+  refused("Linear", with({{"inFeatures", 3.0}, {"outFeatures", 3.0}, {"bias", 1.0}}),
+          "Linear: bias: expected true or false, got 1");
+  refused("Conv2d", conv({}),
+          "kernelSize: expected an integer of at least 1, or a list of 2, got nothing");
   refused("Conv2d", conv({{"kernelSize", List{3, 3, 3}}}), "got [3, 3, 3]");
   refused("Conv2d", conv({{"kernelSize", List{3, 0}}}), "got [3, 0]");
   refused("Conv2d", conv({{"kernelSize", List{}}}), "got []");
-  refused("Conv2d", conv({{"kernelSize", 3.0}, {"groups", 3.0}}), "groups: expected a divisor of inChannels (4) and outChannels (6), got 3");
-  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", -1.0}}), "padding: expected an integer of at least 0, or a list of 2, got -1");
-  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", text("full")}}), "padding: expected 'valid' or 'same', got 'full'");
-  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", text("same")}, {"stride", 2.0}}), "stride: expected 1 where padding is 'same', got 2");
-  refused("Conv2d", conv({{"kernelSize", 2.0}, {"padding", text("same")}, {"paddingMode", text("reflect")}}),
-          "padding: expected sizes, where the kernel is even and paddingMode is 'reflect', got 'same'");
-  refused("Conv2d", conv({{"kernelSize", 3.0}, {"paddingMode", text("wrap")}}), "expected 'zeros' or 'reflect'");
+  refused("Conv2d", conv({{"kernelSize", 3.0}, {"groups", 3.0}}),
+          "groups: expected a divisor of inChannels (4) and outChannels (6), got 3");
+  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", -1.0}}),
+          "padding: expected an integer of at least 0, or a list of 2, got -1");
+  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", text("full")}}),
+          "padding: expected 'valid' or 'same', got 'full'");
+  refused("Conv2d", conv({{"kernelSize", 3.0}, {"padding", text("same")}, {"stride", 2.0}}),
+          "stride: expected 1 where padding is 'same', got 2");
+  refused(
+      "Conv2d",
+      conv({{"kernelSize", 2.0}, {"padding", text("same")}, {"paddingMode", text("reflect")}}),
+      "padding: expected sizes, where the kernel is even and paddingMode is 'reflect', got 'same'");
+  refused("Conv2d", conv({{"kernelSize", 3.0}, {"paddingMode", text("wrap")}}),
+          "expected 'zeros' or 'reflect'");
   refused("Conv2d", conv({{"kernelSize", 3.0}, {"stride", 0.0}}), "stride");
   refused("Dropout", with({{"p", 1.5}}), "Dropout: p: expected a number from 0 to 1, got 1.5");
   refused("Dropout", with({{"p", NAN}}), "got nan");
-  refused("GroupNorm", with({{"numGroups", 3.0}, {"numChannels", 4.0}}), "a divisor of numChannels (4), got 3");
-  refused("Embedding", with({{"numEmbeddings", 3.0}, {"embeddingDim", 4.0}, {"paddingIdx", 3.0}}), "a row of the 3 embeddings, got 3");
+  refused("GroupNorm", with({{"numGroups", 3.0}, {"numChannels", 4.0}}),
+          "a divisor of numChannels (4), got 3");
+  refused("Embedding", with({{"numEmbeddings", 3.0}, {"embeddingDim", 4.0}, {"paddingIdx", 3.0}}),
+          "a row of the 3 embeddings, got 3");
   refused("Softmax", {}, "dim: expected an integer, got nothing");
   refused("Upsample", {}, "either size or scaleFactor");
   refused("LayerNorm", with({{"normalizedShape", List{}}}), "got []");

@@ -24,7 +24,8 @@ int main() {
   EXPECT(table.get(id + 1) == nullptr);
   EXPECT(table.get(static_cast<size_t>(-1)) == nullptr);
 
-  EXPECT(refuses<c10::Error>("no argument 'gamma'", [&] { table.add(*add, {"self", "other", "gamma"}); }));
+  EXPECT(refuses<c10::Error>("no argument 'gamma'",
+                             [&] { table.add(*add, {"self", "other", "gamma"}); }));
   EXPECT(refuses<c10::Error>("'other' is required", [&] { table.add(*add, {"self"}); }));
   EXPECT(table.get(id + 1) == nullptr);
 

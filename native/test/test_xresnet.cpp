@@ -90,13 +90,13 @@ void names_are_fastais() {
   EXPECT(net->named_buffers()[2].key() == "0.1.num_batches_tracked");
   std::vector<std::string> kinds;
   for (const auto& [name, layer] : net->layers()) kinds.push_back(layer->kind());
-  EXPECT(kinds == std::vector<std::string>{"ConvLayer", "ConvLayer", "ConvLayer", "MaxPool2d", "Sequential",
-                                          "Sequential", "Sequential", "Sequential", "AdaptiveAvgPool2d",
-                                          "Flatten", "Dropout", "Linear"});
+  EXPECT(kinds == std::vector<std::string>{"ConvLayer", "ConvLayer", "ConvLayer", "MaxPool2d",
+                                           "Sequential", "Sequential", "Sequential", "Sequential",
+                                           "AdaptiveAvgPool2d", "Flatten", "Dropout", "Linear"});
   const auto block = net->layers()[5].second->layers()[0].second;
   EXPECT(block->kind() == "ResBlock");
   EXPECT(block->layers()[0].first == "convpath" && block->layers()[1].first == "idpath" &&
-        block->layers()[2].first == "act");
+         block->layers()[2].first == "act");
   EXPECT(block->layers()[1].second->layers()[0].second->kind() == "AvgPool2d");
 }
 
@@ -159,7 +159,11 @@ void results_are_pytorchs() {
   } nets[] = {
       {"basic", arch({2, 1, 1}, 1, 5), {2, 3, 33, 33}},
       {"bottleneck",
-       arch({1, 2}, 4, 3).set("cIn", 1.0).set("stemSizes", List{8, 16, 64}).set("widen", 0.5).set("ks", 5.0),
+       arch({1, 2}, 4, 3)
+           .set("cIn", 1.0)
+           .set("stemSizes", List{8, 16, 64})
+           .set("widen", 0.5)
+           .set("ks", 5.0),
        {2, 1, 30, 30}},
   };
   for (const auto& [name, options, shape] : nets) {
@@ -194,7 +198,8 @@ void any_size_goes_through() {
   const auto last = x.contiguous(at::MemoryFormat::ChannelsLast);
   EXPECT(at::allclose(net->run(last), net->run(x), 1e-4, 1e-5));
   // Sizes that fastai's own network can't run: a stem that does not end in 64, and other strides.
-  const auto odd = arch({1, 1}, 3).set("stemSizes", List{4, 8, 20}).set("stride", 3.0).set("ks", 1.0);
+  const auto odd =
+      arch({1, 1}, 3).set("stemSizes", List{4, 8, 20}).set("stride", 3.0).set("ks", 1.0);
   EXPECT(create("XResNet", odd)->run(x).sizes() == at::IntArrayRef({2, 10}));
 }
 
@@ -222,7 +227,8 @@ void bad_options_are_refused() {
   refused(xresnet34().set("widen", 0.001), "widen");
   refused(xresnet34().set("p", -0.5), "p: expected a number from 0 to 1, got -0.5");
   refused(xresnet34().set("expansion", 0.0), "expansion");
-  refused(xresnet34().set("n_out", 10.0), "unknown option 'n_out'; it takes layers, expansion, cIn, nOut");
+  refused(xresnet34().set("n_out", 10.0),
+          "unknown option 'n_out'; it takes layers, expansion, cIn, nOut");
 }
 
 }  // namespace
