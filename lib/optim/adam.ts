@@ -29,6 +29,12 @@ export interface AdamOptions extends OptimizerFactoryOptions {
 export function Adam(params: Params, options: AdamOptions): Optimizer {
   checkFactory('Adam', options, ['mom', 'sqr_mom', 'eps']);
   const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0.01, fused = 'auto' } = options;
-  const cbs = [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, adamStep];
+  const cbs = [
+    decayOf(options),
+    averageGrad({ dampening: true }),
+    averageSqrGrad(),
+    stepStat,
+    adamStep,
+  ];
   return new Optimizer(params, cbs, { lr, mom, sqr_mom, eps, wd }, { fused });
 }

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
-import { Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import type { Callback, CallbackResult, GradParam, Hyper, ParamState, StatePatch } from './types';
 
 type Flag = 'do_wd' | 'force_train';
@@ -20,7 +20,9 @@ type ValueOf<K extends string> = K extends keyof Plain ? Plain[K] : Tensor;
 export type StatState<S extends string> = { readonly [K in S]?: ValueOf<K> };
 
 /** The state as a step reads it: all that it declares is there, but the flags, which are users' to set. */
-export type StepState<S extends string> = { readonly [K in Exclude<S, Flag>]: ValueOf<K> } & StatState<S & Flag>;
+export type StepState<S extends string> = {
+  readonly [K in Exclude<S, Flag>]: ValueOf<K>;
+} & StatState<S & Flag>;
 
 /** What a callback declares. */
 export interface Declaration<S extends string = string, H extends string = string> {
@@ -57,16 +59,27 @@ export function isDeclared(callback: Callback | DeclaredCallback): callback is D
 /** Passes on what can be called as a callback. */
 export function checkCallback(value: unknown): void {
   if (typeof value !== 'function') {
-    throw new ArgumentError(`Optimizer: expected callbacks, which are functions, got ${inspect(value, { depth: 0 })}`);
+    throw new ArgumentError(
+      `Optimizer: expected callbacks, which are functions, got ${inspect(value, { depth: 0 })}`,
+    );
   }
   if (factories.has(value)) {
-    throw new ArgumentError(`Optimizer: expected a callback, got ${value.name}, which makes one; write ${value.name}()`);
+    throw new ArgumentError(
+      `Optimizer: expected a callback, got ${value.name}, which makes one; write ${value.name}()`,
+    );
   }
 }
 
-function checkPresent(where: string, what: string, keys: readonly string[], values: object, advice: string): void {
+function checkPresent(
+  where: string,
+  what: string,
+  keys: readonly string[],
+  values: object,
+  advice: string,
+): void {
   for (const key of keys) {
-    if (!(key in values)) throw new ArgumentError(`${where}: expected ${what} '${key}', got none; ${advice}`);
+    if (!(key in values))
+      throw new ArgumentError(`${where}: expected ${what} '${key}', got none; ${advice}`);
   }
 }
 
@@ -74,10 +87,13 @@ function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback):
   const where = `${kind}Callback`;
   checkOptions(where, declaration, declarationNames);
   if (typeof run !== 'function') {
-    throw new ArgumentError(`${where}: expected (p, state, hyper) => ..., got ${inspect(run, { depth: 0 })}`);
+    throw new ArgumentError(
+      `${where}: expected (p, state, hyper) => ..., got ${inspect(run, { depth: 0 })}`,
+    );
   }
   const { name = run.name || where, state = [], hypers = [], defaults = {} } = declaration;
-  const needed = kind === 'step' ? state.filter((key) => key !== 'do_wd' && key !== 'force_train') : [];
+  const needed =
+    kind === 'step' ? state.filter((key) => key !== 'do_wd' && key !== 'force_train') : [];
 
   const body: Callback = (p, values, hyper) => {
     checkPresent(name, 'state', needed, values, 'put the stat that makes it before this callback');
@@ -87,7 +103,13 @@ function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback):
     checkPresent(name, 'hyper', hypers, hyper, 'pass it');
     return noGrad(() => body(p, values, hyper));
   };
-  const parts = { kind, state: Object.freeze([...state]), hypers: Object.freeze([...hypers]), defaults: Object.freeze({ ...defaults }), body };
+  const parts = {
+    kind,
+    state: Object.freeze([...state]),
+    hypers: Object.freeze([...hypers]),
+    defaults: Object.freeze({ ...defaults }),
+    body,
+  };
   const callback = Object.assign(Object.defineProperty(byHand, 'name', { value: name }), parts);
   declared.add(callback);
   return Object.freeze(callback);
@@ -150,7 +172,7 @@ export function dampingFactory<C extends DeclaredCallback>(
   const [plain, damped] = [make(false), make(true)];
   const factory = (options: DampeningOptions = {}): C => {
     checkOptions(name, options, ['dampening']);
-    return options.dampening ?? byDefault ? damped : plain;
+    return (options.dampening ?? byDefault) ? damped : plain;
   };
   factories.add(Object.defineProperty(factory, 'name', { value: name }));
   return factory;

@@ -5,7 +5,9 @@ import { debias } from './debias';
 
 // An average of half precision would lose small gradients: its state is float32.
 function zeroState(p: Tensor): Tensor {
-  return p.dtype === 'float16' || p.dtype === 'bfloat16' ? zerosLike(p, { dtype: 'float32' }) : zerosLike(p);
+  return p.dtype === 'float16' || p.dtype === 'bfloat16'
+    ? zerosLike(p, { dtype: 'float32' })
+    : zerosLike(p);
 }
 
 // ---- weight decay ----
@@ -45,7 +47,12 @@ export const l2Reg = stepCallback(
  */
 export const averageGrad = dampingFactory('averageGrad', false, (dampening) =>
   statCallback(
-    { name: `averageGrad(${dampening ? '{ dampening: true }' : ''})`, state: ['grad_avg'], hypers: ['mom'], defaults: { mom: 0.9 } },
+    {
+      name: `averageGrad(${dampening ? '{ dampening: true }' : ''})`,
+      state: ['grad_avg'],
+      hypers: ['mom'],
+      defaults: { mom: 0.9 },
+    },
     (p, { grad_avg = zeroState(p) }, { mom }) => ({
       grad_avg: grad_avg.mul_(mom).add_(p.grad, { alpha: dampening ? 1 - mom : 1 }),
     }),
@@ -60,15 +67,24 @@ export const averageGrad = dampingFactory('averageGrad', false, (dampening) =>
  */
 export const averageSqrGrad = dampingFactory('averageSqrGrad', true, (dampening) =>
   statCallback(
-    { name: `averageSqrGrad(${dampening ? '' : '{ dampening: false }'})`, state: ['sqr_avg'], hypers: ['sqr_mom'], defaults: { sqr_mom: 0.99 } },
+    {
+      name: `averageSqrGrad(${dampening ? '' : '{ dampening: false }'})`,
+      state: ['sqr_avg'],
+      hypers: ['sqr_mom'],
+      defaults: { sqr_mom: 0.99 },
+    },
     (p, { sqr_avg = zeroState(p) }, { sqr_mom }) => ({
-      sqr_avg: sqr_avg.mul_(sqr_mom).addcmul_(p.grad, p.grad, { value: dampening ? 1 - sqr_mom : 1 }),
+      sqr_avg: sqr_avg
+        .mul_(sqr_mom)
+        .addcmul_(p.grad, p.grad, { value: dampening ? 1 - sqr_mom : 1 }),
     }),
   ),
 );
 
 /** Counts the steps of each parameter, from 1, as `step`. Source: fastai's `step_stat`. */
-export const stepStat = statCallback({ name: 'stepStat', state: ['step'] }, (_p, { step = 0 }) => ({ step: step + 1 }));
+export const stepStat = statCallback({ name: 'stepStat', state: ['step'] }, (_p, { step = 0 }) => ({
+  step: step + 1,
+}));
 
 // ---- steps ----
 
@@ -92,9 +108,17 @@ export const momentumStep = stepCallback(
  * Source: Kingma and Ba 2015; fastai's `adam_step`.
  */
 export const adamStep = stepCallback(
-  { name: 'adamStep', state: ['step', 'grad_avg', 'sqr_avg'], hypers: ['lr', 'mom', 'sqr_mom', 'eps'], defaults: { eps: 1e-5 } },
+  {
+    name: 'adamStep',
+    state: ['step', 'grad_avg', 'sqr_avg'],
+    hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
+    defaults: { eps: 1e-5 },
+  },
   (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
-    const denom = sqr_avg.div(debias(sqr_mom, 1 - sqr_mom, step)).sqrt_().add_(eps);
+    const denom = sqr_avg
+      .div(debias(sqr_mom, 1 - sqr_mom, step))
+      .sqrt_()
+      .add_(eps);
     p.addcdiv_(grad_avg, denom, { value: -lr / debias(mom, 1 - mom, step) });
   },
 );
@@ -106,10 +130,18 @@ export const adamStep = stepCallback(
  * Source: Dozat 2016 in Ruder's form; not `torch.optim.NAdam`, which schedules its momentum.
  */
 export const nadamStep = stepCallback(
-  { name: 'nadamStep', state: ['step', 'grad_avg', 'sqr_avg'], hypers: ['lr', 'mom', 'sqr_mom', 'eps'], defaults: { eps: 1e-8 } },
+  {
+    name: 'nadamStep',
+    state: ['step', 'grad_avg', 'sqr_avg'],
+    hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
+    defaults: { eps: 1e-8 },
+  },
   (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
     const num = grad_avg.mul(mom).add_(p.grad, { alpha: 1 - mom });
-    const denom = sqr_avg.div(debias(sqr_mom, 1 - sqr_mom, step)).sqrt_().add_(eps);
+    const denom = sqr_avg
+      .div(debias(sqr_mom, 1 - sqr_mom, step))
+      .sqrt_()
+      .add_(eps);
     p.addcdiv_(num, denom, { value: -lr / debias(mom, 1 - mom, step) });
   },
 );

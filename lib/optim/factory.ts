@@ -25,9 +25,14 @@ export type OptFunc = (params: Params, options: { readonly lr: HyperValue }) => 
 const common = ['lr', 'wd', 'decouple_wd', 'fused'];
 
 /** Refuses options that a factory doesn't know, and a missing learning rate. */
-export function checkFactory(name: string, options: OptimizerFactoryOptions, own: readonly string[]): void {
+export function checkFactory(
+  name: string,
+  options: OptimizerFactoryOptions,
+  own: readonly string[],
+): void {
   checkOptions(name, options, [...common, ...own], hyperHints);
-  if (options.lr === undefined) throw new ArgumentError(`${name}: expected a learning rate, got none; pass { lr: ... }`);
+  if (!('lr' in options))
+    throw new ArgumentError(`${name}: expected a learning rate, got none; pass { lr: ... }`);
 }
 
 /** Chooses the callback for weight decay, which comes first. */

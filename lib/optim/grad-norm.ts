@@ -7,5 +7,7 @@ import type { Optimizer } from './optimizer';
 export function gradNorm(opt: Optimizer): number {
   const grads = opt.allParams().flatMap(([p]) => p.grad ?? []);
   if (grads.length === 0) return 0;
-  return noGrad(() => tidy(() => linalgVectorNorm(stack(grads.map((grad) => linalgVectorNorm(grad)))).item()));
+  return noGrad(() =>
+    tidy(() => linalgVectorNorm(stack(grads.map((grad) => linalgVectorNorm(grad)))).item()),
+  );
 }

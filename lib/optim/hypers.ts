@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { ArgumentError, UnknownOptionError } from '../internal/errors';
 import { isDeclared, type DeclaredCallback } from './callback';
+import { isIterable } from './iterable';
 import { evenMults, Slice } from './slice';
 import type { Callback, HyperValue } from './types';
 
@@ -23,22 +24,26 @@ export const hyperHints: Readonly<Record<string, string>> = {
   decoupleWd: 'decouple_wd',
 };
 
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && !Number.isNaN(value);
+}
+
 /** Gives each of `groups` groups its value of one hyper-parameter. */
 export function spreadHyper(name: string, value: HyperValue, groups: number): number[] {
-  const values = value instanceof Slice ? spreadSlice(value, groups) : toList(value);
-  for (const item of values) {
-    if (typeof item !== 'number' || Number.isNaN(item)) {
-      throw new ArgumentError(`setHyper('${name}'): expected a number, numbers or a slice, got ${inspect(item, { depth: 0 })}`);
-    }
+  const given = value instanceof Slice ? spreadSlice(value, groups) : value;
+  const values: unknown[] = isIterable(given) ? [...given] : [given];
+  if (!values.every(isNumber)) {
+    const got = inspect(value, { depth: 0 });
+    throw new ArgumentError(
+      `setHyper('${name}'): expected a number, numbers or a slice, got ${got}`,
+    );
   }
   const [only] = values;
   if (values.length === 1 && only !== undefined) return new Array<number>(groups).fill(only);
   if (values.length === groups) return values;
-  throw new ArgumentError(`setHyper('${name}'): got ${values.length} values for ${groups} parameter groups; give one for all, or one for each`);
-}
-
-function toList(value: number | Iterable<number>): number[] {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value ? [...value] : [value];
+  throw new ArgumentError(
+    `setHyper('${name}'): got ${values.length} values for ${groups} parameter groups; give one for all, or one for each`,
+  );
 }
 
 function spreadSlice({ start, stop }: Slice, groups: number): number[] {
@@ -55,7 +60,14 @@ export function defaultsOf(cbs: readonly AnyCallback[]): Record<string, number> 
 
 /** Returns the names of the hyper-parameters that a list of callbacks is known to read. */
 export function hyperNames(cbs: readonly AnyCallback[]): string[] {
-  return [...new Set(cbs.flatMap((cb) => [...Object.keys(cb.defaults ?? {}), ...(isDeclared(cb) ? cb.hypers : [])]))];
+  return [
+    ...new Set(
+      cbs.flatMap((cb) => [
+        ...Object.keys(cb.defaults ?? {}),
+        ...(isDeclared(cb) ? cb.hypers : []),
+      ]),
+    ),
+  ];
 }
 
 /** Tells whether some callback may read a hyper-parameter: a plain function declares none, and may read any. */
@@ -67,7 +79,10 @@ export function mayRead(cbs: readonly AnyCallback[], name: string): boolean {
 export function checkHyperName(where: string, name: string, cbs: readonly AnyCallback[]): void {
   if (mayRead(cbs, name)) return;
   const hint = hyperHints[name] ? ` (did you mean '${hyperHints[name]}'?)` : '';
-  throw new UnknownOptionError(`${where}: no callback reads '${name}'${hint}; this optimizer has ${hyperNames(cbs).join(', ') || 'no hypers'}`, { op: where });
+  throw new UnknownOptionError(
+    `${where}: no callback reads '${name}'${hint}; this optimizer has ${hyperNames(cbs).join(', ') || 'no hypers'}`,
+    { op: where },
+  );
 }
 
 /** Refuses callbacks whose hyper-parameters nobody gave. */
@@ -75,7 +90,9 @@ export function checkHypersGiven(where: string, cbs: readonly AnyCallback[], giv
   for (const cb of cbs) {
     const missing = isDeclared(cb) ? cb.hypers.find((name) => !(name in given)) : undefined;
     if (missing !== undefined) {
-      throw new ArgumentError(`${where}: expected '${missing}', which ${cb.name} reads and has no default for; pass { ${missing}: ... }`);
+      throw new ArgumentError(
+        `${where}: expected '${missing}', which ${cb.name} reads and has no default for; pass { ${missing}: ... }`,
+      );
     }
   }
 }

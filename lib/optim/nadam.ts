@@ -22,6 +22,12 @@ import type { Params } from './params';
 export function Nadam(params: Params, options: AdamOptions): Optimizer {
   checkFactory('Nadam', options, ['mom', 'sqr_mom', 'eps']);
   const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
-  const cbs = [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, nadamStep];
+  const cbs = [
+    decayOf(options),
+    averageGrad({ dampening: true }),
+    averageSqrGrad(),
+    stepStat,
+    nadamStep,
+  ];
   return new Optimizer(params, cbs, { lr, mom, sqr_mom, eps, wd }, { fused });
 }

@@ -9,7 +9,12 @@ import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } fr
 import { toParamLists, type Params } from './params';
 import { runCallbacks } from './run';
 import { clearState, StateMap } from './state';
-import { checkStateDict, copyStateDict, loadParamState, type OptimizerStateDict } from './state-dict';
+import {
+  checkStateDict,
+  copyStateDict,
+  loadParamState,
+  type OptimizerStateDict,
+} from './state-dict';
 import type { Callback, Hyper, HyperValue, HyperValues, ParamState } from './types';
 
 /** Which way a step goes: `false` always by the callbacks, `'auto'` by a fused kernel where there is one. */
@@ -108,7 +113,9 @@ export class Optimizer {
    */
   allParams(groups: number | GroupRange = {}, options: AllParamsOptions = {}): ParamEntry[] {
     checkOptions('allParams', options, ['withGrad']);
-    const entries = this.paramLists.map((pg, i) => pg.map((p): ParamEntry => [p, pg, this.state.get(p), this.hypers[i] ?? {}]));
+    const entries = this.paramLists.map((pg, i) =>
+      pg.map((p): ParamEntry => [p, pg, this.state.get(p), this.hypers[i] ?? {}]),
+    );
     const chosen = pickGroups(entries, groups).flat();
     return options.withGrad ? chosen.filter(([p]) => p.hasGrad) : chosen;
   }
@@ -151,11 +158,14 @@ export class Optimizer {
     this.#checkLive('freezeTo');
     const count = this.paramLists.length;
     if (!Number.isInteger(n) || n < -count || n > count) {
-      throw new ArgumentError(`freezeTo: expected an integer from ${-count} to ${count}, as there are ${count} groups, got ${inspect(n)}`);
+      throw new ArgumentError(
+        `freezeTo: expected an integer from ${-count} to ${count}, as there are ${count} groups, got ${inspect(n)}`,
+      );
     }
     this.#frozenIdx = n < 0 ? count + n : n;
     this.paramLists.forEach((group, i) => {
-      for (const p of group) p.requiresGrad = i >= this.#frozenIdx || Boolean(this.state.get(p).force_train);
+      for (const p of group)
+        p.requiresGrad = i >= this.#frozenIdx || Boolean(this.state.get(p).force_train);
     });
   }
 
@@ -163,7 +173,9 @@ export class Optimizer {
   freeze(): void {
     const count = this.paramLists.length;
     if (count < 2) {
-      throw new ArgumentError('freeze: expected at least 2 parameter groups, got 1; pass groups, such as [body, head], or freezeTo(1) to freeze all');
+      throw new ArgumentError(
+        'freeze: expected at least 2 parameter groups, got 1; pass groups, such as [body, head], or freezeTo(1) to freeze all',
+      );
     }
     this.freezeTo(-1);
   }
@@ -179,7 +191,14 @@ export class Optimizer {
     this.#adopt();
     const { paramLists, hypers, state: states } = this;
     const scope = this.#scope;
-    const run = { paramLists, hypers, states, frozenIdx: this.#frozenIdx, bodies: this.#bodies, scope };
+    const run = {
+      paramLists,
+      hypers,
+      states,
+      frozenIdx: this.#frozenIdx,
+      bodies: this.#bodies,
+      scope,
+    };
     try {
       noGrad(() => {
         scope.run(() => {
@@ -224,7 +243,8 @@ export class Optimizer {
     this.#checkLive('loadStateDict');
     const params = this.paramLists.flat();
     checkStateDict('loadStateDict', dict, this.paramLists.length, params.length);
-    for (const name of dict.hypers.flatMap(Object.keys)) checkHyperName('loadStateDict', name, this.cbs);
+    for (const name of dict.hypers.flatMap(Object.keys))
+      checkHyperName('loadStateDict', name, this.cbs);
     this.hypers.forEach((hyper, i) => Object.assign(hyper, dict.hypers[i]));
     params.forEach((p, i) => {
       loadParamState(p, this.state.get(p), dict.state[i] ?? {});
@@ -233,7 +253,8 @@ export class Optimizer {
 
   /** Tells in words which way a step goes, and why. */
   explain(): string {
-    const why = this.#fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
+    const why =
+      this.#fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
     const names = this.cbs.map((cb) => cb.name || 'a function').join(', ');
     return `step() calls ${names} for each of ${this.paramLists.flat().length} parameters, ${why}`;
   }
@@ -249,13 +270,15 @@ export class Optimizer {
   }
 
   #checkLive(method: string): void {
-    if (this.#disposed) throw new DisposedError(`Optimizer.${method}: this optimizer was disposed; make a new one`);
+    if (this.#disposed)
+      throw new DisposedError(`Optimizer.${method}: this optimizer was disposed; make a new one`);
   }
 
   // Takes in the callbacks as they are now: users may have added some since the last step.
   #adopt(): void {
     const { cbs } = this;
-    if (cbs.length === this.#adopted.length && cbs.every((cb, i) => cb === this.#adopted[i])) return;
+    if (cbs.length === this.#adopted.length && cbs.every((cb, i) => cb === this.#adopted[i]))
+      return;
     cbs.forEach(checkCallback);
     const defaults = defaultsOf(cbs);
     for (const hyper of this.hypers) {
@@ -269,8 +292,13 @@ export class Optimizer {
 
 function checkFused(fused: unknown): Fused {
   if (fused === 'auto' || fused === false) return fused;
-  if (fused === true) throw new ArgumentError("Optimizer: fused: true: there is no fused kernel for these callbacks; leave it out, or pass 'auto'");
-  throw new ArgumentError(`Optimizer: expected fused 'auto', true or false, got ${inspect(fused, { depth: 0 })}`);
+  if (fused === true)
+    throw new ArgumentError(
+      "Optimizer: fused: true: there is no fused kernel for these callbacks; leave it out, or pass 'auto'",
+    );
+  throw new ArgumentError(
+    `Optimizer: expected fused 'auto', true or false, got ${inspect(fused, { depth: 0 })}`,
+  );
 }
 
 function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readonly T[] {
@@ -280,5 +308,7 @@ function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readon
   }
   const one = groups.at(which);
   if (one !== undefined && Number.isInteger(which)) return [one];
-  throw new ArgumentError(`allParams: expected a group from ${-groups.length} to ${groups.length - 1}, got ${which}`);
+  throw new ArgumentError(
+    `allParams: expected a group from ${-groups.length} to ${groups.length - 1}, got ${which}`,
+  );
 }

@@ -27,5 +27,10 @@ export function SGD(params: Params, options: SGDOptions): Optimizer {
   const { lr, mom = 0, wd = 0, fused = 'auto' } = options;
   return mom === 0
     ? new Optimizer(params, [decayOf(options), sgdStep], { lr, wd }, { fused })
-    : new Optimizer(params, [decayOf(options), averageGrad(), momentumStep], { lr, mom, wd }, { fused });
+    : new Optimizer(
+        params,
+        [decayOf(options), averageGrad(), momentumStep],
+        { lr, mom, wd },
+        { fused },
+      );
 }

@@ -34,7 +34,9 @@ export function slice(...ends: [number] | [number | undefined, number]): Slice {
   const [start, stop] = ends.length === 1 ? [undefined, ends[0]] : ends;
   for (const end of [start ?? 0, stop]) {
     if (typeof end !== 'number' || Number.isNaN(end)) {
-      throw new ArgumentError(`slice: expected slice(stop) or slice(start, stop) of numbers, got ${inspect(end)}`);
+      throw new ArgumentError(
+        `slice: expected slice(stop) or slice(start, stop) of numbers, got ${inspect(end)}`,
+      );
     }
   }
   return new Slice(start, stop);
@@ -54,7 +56,9 @@ export function evenMults(start: number, stop: number, count: number): number[] 
   if (count === 1) return [stop];
   const ratio = stop / start;
   if (!(ratio >= 0 && ratio < Infinity)) {
-    throw new ArgumentError(`evenMults: expected start and stop of one sign, start not 0, got ${start} and ${stop}`);
+    throw new ArgumentError(
+      `evenMults: expected start and stop of one sign, start not 0, got ${start} and ${stop}`,
+    );
   }
   const step = ratio ** (1 / (count - 1));
   return Array.from({ length: count }, (_, i) => start * step ** i);

@@ -13,7 +13,11 @@ export interface OptimizerStateDict {
 }
 
 /** Copies state and hypers; the tensors belong to the innermost scope. */
-export function copyStateDict(params: readonly Tensor[], states: StateMap, hypers: readonly Hyper[]): OptimizerStateDict {
+export function copyStateDict(
+  params: readonly Tensor[],
+  states: StateMap,
+  hypers: readonly Hyper[],
+): OptimizerStateDict {
   return {
     state: params.map((p) => copyRecord(states.get(p), (tensor) => tensor.clone())),
     hypers: hypers.map((hyper) => ({ ...hyper })),
@@ -21,15 +25,24 @@ export function copyStateDict(params: readonly Tensor[], states: StateMap, hyper
 }
 
 /** Refuses a state dict of another number of groups or parameters. */
-export function checkStateDict(where: string, { state, hypers }: OptimizerStateDict, groups: number, params: number): void {
+export function checkStateDict(
+  where: string,
+  { state, hypers }: OptimizerStateDict,
+  groups: number,
+  params: number,
+): void {
   if (!Array.isArray(state) || !Array.isArray(hypers)) {
     throw new ArgumentError(`${where}: expected { state, hypers } as stateDict() gives it`);
   }
   if (hypers.length !== groups) {
-    throw new ArgumentError(`${where}: got ${hypers.length} parameter groups for ${groups}; make the optimizer with the same groups`);
+    throw new ArgumentError(
+      `${where}: got ${hypers.length} parameter groups for ${groups}; make the optimizer with the same groups`,
+    );
   }
   if (state.length !== params) {
-    throw new ArgumentError(`${where}: got the state of ${state.length} parameters for ${params}; make the optimizer with the same parameters`);
+    throw new ArgumentError(
+      `${where}: got the state of ${state.length} parameters for ${params}; make the optimizer with the same parameters`,
+    );
   }
 }
 

@@ -2,14 +2,15 @@ import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { keep, refusePromise } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
-import type { CallbackResult, ParamState } from './types';
+import type { ParamState } from './types';
 
 /** The states of parameters, by the parameter. Reading one that isn't there makes it, as in Python's `defaultdict`. */
 export class StateMap extends Map<Tensor, ParamState> {
   override get(p: Tensor): ParamState {
     const known = super.get(p);
     if (known !== undefined) return known;
-    if (!(p instanceof Tensor)) throw new ArgumentError(`state.get: expected a parameter, got ${inspect(p, { depth: 0 })}`);
+    if (!(p instanceof Tensor))
+      throw new ArgumentError(`state.get: expected a parameter, got ${inspect(p, { depth: 0 })}`);
     const state: ParamState = {};
     this.set(p, state);
     return state;
@@ -50,9 +51,9 @@ function release(p: Tensor, old: unknown, state: ParamState): void {
 }
 
 /** Writes what a callback returned into the state: new tensors are kept, those they replace are disposed. */
-export function mergePatch(p: Tensor, state: ParamState, patch: CallbackResult): void {
-  if (typeof patch !== 'object' || patch === null || patch instanceof Tensor) return;
-  refusePromise('an optimizer callback', patch);
+export function mergePatch(p: Tensor, state: ParamState, returned: unknown): void {
+  const patch = refusePromise('an optimizer callback', returned);
+  if (!isPlain(patch)) return;
   for (const key in patch) {
     const next = patch[key];
     const old = state[key];
@@ -66,7 +67,7 @@ export function mergePatch(p: Tensor, state: ParamState, patch: CallbackResult):
 /** Empties a state but for its flags, and disposes of its tensors. */
 export function clearState(p: Tensor, state: ParamState): void {
   const { do_wd: _, force_train: __, ...rest } = state;
-  for (const key of Object.keys(rest)) delete state[key];
+  for (const key of Object.keys(rest)) Reflect.deleteProperty(state, key);
   release(p, rest, state);
 }
 
@@ -79,5 +80,7 @@ export function copyState(value: unknown, copy: (tensor: Tensor) => Tensor): unk
 
 /** Copies a whole state; see `copyState`. */
 export function copyRecord(state: ParamState, copy: (tensor: Tensor) => Tensor): ParamState {
-  return Object.fromEntries(Object.entries(state).map(([key, value]) => [key, copyState(value, copy)]));
+  return Object.fromEntries(
+    Object.entries(state).map(([key, value]) => [key, copyState(value, copy)]),
+  );
 }

@@ -44,4 +44,6 @@ export type Callback = CallbackFunction & {
 };
 
 // A method's parameters may be narrowed: a plain callback can say which state it expects.
-type CallbackFunction = { call(p: GradParam, state: ParamState, hyper: Hyper): CallbackResult }['call'];
+type CallbackFunction = {
+  call(p: GradParam, state: ParamState, hyper: Hyper): CallbackResult;
+}['call'];

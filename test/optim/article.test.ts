@@ -1,4 +1,14 @@
-import { averageGrad, averageSqrGrad, debias, Nadam, Optimizer, stepCallback, stepStat, weightDecay, type Callback } from '../../lib/optim';
+import {
+  averageGrad,
+  averageSqrGrad,
+  debias,
+  Nadam,
+  Optimizer,
+  stepCallback,
+  stepStat,
+  weightDecay,
+  type Callback,
+} from '../../lib/optim';
 import type { Tensor } from '../../lib/tensor/tensor';
 import type { DType } from '../../lib/tensor/dtype';
 import { expectClose, param, values } from './support';
@@ -30,7 +40,11 @@ const three = (value: number): number[] => [value, value, value];
 /** The NAdam step as the article writes it; records the values at which its debugger stops. */
 function recordingNadamStep(seen: { d1: number; d2: number; num: number[] }[]) {
   return stepCallback(
-    { state: ['step', 'grad_avg', 'sqr_avg'], hypers: ['lr', 'mom', 'sqr_mom', 'eps'], defaults: { eps: 1e-8 } },
+    {
+      state: ['step', 'grad_avg', 'sqr_avg'],
+      hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
+      defaults: { eps: 1e-8 },
+    },
     (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
       const num = grad_avg.mul(mom).add(p.grad, { alpha: 1 - mom });
       const [d1, d2] = [debias(mom, 1 - mom, step), debias(sqr_mom, 1 - sqr_mom, step)];
@@ -41,7 +55,10 @@ function recordingNadamStep(seen: { d1: number; d2: number; num: number[] }[]) {
   );
 }
 
-const spy = (seen: number[][]): Callback => (p) => void seen.push(values(p));
+const spy =
+  (seen: number[][]): Callback =>
+  (p) =>
+    void seen.push(values(p));
 
 function checkSteps(opt: Optimizer, p: Tensor, decayed: number[][]): void {
   sheet.forEach((row, i) => {
@@ -70,7 +87,14 @@ describe.each<DType>(['float32', 'float64'])("the article's Excel example in %s"
     const p = param([1, 2, 3], [0.1, 0.1, 0.1], dtype);
     const decayed: number[][] = [];
     const seen: { d1: number; d2: number; num: number[] }[] = [];
-    const cbs = [weightDecay, spy(decayed), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, recordingNadamStep(seen)];
+    const cbs = [
+      weightDecay,
+      spy(decayed),
+      averageGrad({ dampening: true }),
+      averageSqrGrad(),
+      stepStat,
+      recordingNadamStep(seen),
+    ];
     const opt = new Optimizer(p, cbs, { lr: 1, wd: 0.01 });
     checkSteps(opt, p, decayed);
     sheet.forEach(({ d1, d2, num }, i) => {

@@ -13,9 +13,16 @@ export function param(data: TensorLike, grad?: TensorLike, dtype: DType = 'float
 }
 
 /** Expects numbers to be equal but for `tolerance`, relative to those above 1. */
-export function expectClose(actual: Tensor | readonly number[] | number, expected: readonly number[] | number, tolerance = 1e-6): void {
+export function expectClose(
+  actual: Tensor | readonly number[] | number,
+  expected: readonly number[] | number,
+  tolerance = 1e-6,
+): void {
   const got = typeof actual === 'number' ? [actual] : 'data' in actual ? values(actual) : actual;
   const wanted = typeof expected === 'number' ? [expected] : expected;
-  const error = Math.max(...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))), 0);
+  const error = Math.max(
+    ...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))),
+    0,
+  );
   if (got.length !== wanted.length || !(error <= tolerance)) expect(got).toEqual(wanted);
 }
