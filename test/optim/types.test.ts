@@ -66,9 +66,9 @@ export function mustNotCompile(p: Tensor, params: Params): unknown[] {
     // @ts-expect-error a callback is synchronous
     new Optimizer(params, [async () => Promise.resolve()]),
     // @ts-expect-error a hyper that is read but not declared
-    stepCallback({ hypers: ['lr'] }, (_p, _state, { mom }) => void mom),
+    stepCallback({ hypers: ['lr'] }, (q, _state, { mom }: { mom: number }) => q.mul_(mom)),
     // @ts-expect-error state that is read but not declared
-    stepCallback({ state: ['step'] }, (_p, { grad_avg }) => void grad_avg),
+    stepCallback({ state: ['step'] }, (_q, { grad_avg }: { grad_avg: Tensor }) => grad_avg),
     // @ts-expect-error a default for a hyper that is not declared
     stepCallback({ hypers: ['lr'], defaults: { eps: 1 } }, () => undefined),
     // @ts-expect-error before its first step a stat finds nothing
