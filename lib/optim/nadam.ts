@@ -16,7 +16,7 @@ import type { Params } from './params';
  * const p = tensor([1, 2, 3]);
  * p.grad = tensor([0.1, 0.1, 0.1]);
  * Nadam(p, { lr: 1 }).step();
- * p.toArray(); // [-0.91, 0.08, 1.07]
+ * String(p); // tensor([-0.91, 0.08, 1.07], float32)
  * ```
  */
 export function Nadam(params: Params, options: AdamOptions): Optimizer {
