@@ -95,3 +95,15 @@ test('what a callback makes and does not return is freed', () => {
   expect(made[0]!.isDisposed).toBe(true);
   opt.dispose();
 });
+
+test('a step holds what one parameter needs, not what all do', () => {
+  const params = [1, 2, 3].map((value) => param([value], [1]));
+  for (const p of params) expect(p.grad).not.toBeNull(); // reading a gradient makes its handle
+  const live: number[] = [];
+  const opt = new Optimizer(params, [
+    (q) => q.mul(2).add(1),
+    () => void live.push(memory().tensors),
+  ]);
+  opt.step();
+  expect(new Set(live).size).toBe(1);
+});

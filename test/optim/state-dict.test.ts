@@ -51,7 +51,7 @@ test('loading copies, disposes of the old state and takes over flags', () => {
   });
   expect(grad_avg!.isDisposed).toBe(true);
   expect(Object.keys(opt.state.get(p)).sort()).toEqual(['do_wd', 'grad_avg']);
-  mine.dispose();
+  mine.zero_();
   expect(values(opt.state.get(p).grad_avg!)).toEqual([7, 7]);
   expect(opt.hypers.map(({ lr, mom }) => [lr, mom])).toEqual([
     [3, 0.9],
