@@ -56,7 +56,7 @@ export function isDeclared(callback: Callback | DeclaredCallback): callback is D
   return declared.has(callback);
 }
 
-/** Passes on what can be called as a callback. */
+/** Refuses what is no callback; a factory that was not called gets a word of advice. */
 export function checkCallback(value: unknown): void {
   if (typeof value !== 'function') {
     throw new ArgumentError(
@@ -70,17 +70,9 @@ export function checkCallback(value: unknown): void {
   }
 }
 
-function checkPresent(
-  where: string,
-  what: string,
-  keys: readonly string[],
-  values: object,
-  advice: string,
-): void {
-  for (const key of keys) {
-    if (!(key in values))
-      throw new ArgumentError(`${where}: expected ${what} '${key}', got none; ${advice}`);
-  }
+function firstAbsent(keys: readonly string[], values: object): string | undefined {
+  for (const key of keys) if (!(key in values)) return key;
+  return undefined;
 }
 
 function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback): DeclaredCallback {
@@ -96,12 +88,16 @@ function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback):
     kind === 'step' ? state.filter((key) => key !== 'do_wd' && key !== 'force_train') : [];
 
   const body: Callback = (p, values, hyper) => {
-    checkPresent(name, 'state', needed, values, 'put the stat that makes it before this callback');
-    return run(p, values, hyper);
+    const absent = firstAbsent(needed, values);
+    if (absent === undefined) return run(p, values, hyper);
+    throw new ArgumentError(
+      `${name}: expected state '${absent}', got none; put the stat that makes it before this callback`,
+    );
   };
   const byHand: Callback = (p, values, hyper) => {
-    checkPresent(name, 'hyper', hypers, hyper, 'pass it');
-    return noGrad(() => body(p, values, hyper));
+    const absent = firstAbsent(hypers, hyper);
+    if (absent === undefined) return noGrad(() => body(p, values, hyper));
+    throw new ArgumentError(`${name}: expected hyper '${absent}', got none; pass it`);
   };
   const parts = {
     kind,
