@@ -14,6 +14,8 @@ class Overload {
   readonly places: ReadonlyMap<string, number>;
   /** `view(2, 3)` for `view([2, 3])`: the only argument after self is a list of any length. */
   readonly variadic: boolean;
+  /** The places of the arguments that it writes to, in the order in which it returns them. */
+  readonly #written: readonly number[];
   #id = -1;
   #absent: readonly number[] = [];
 
@@ -23,15 +25,15 @@ class Overload {
     this.positional = args.filter((argument) => !argument.keywordOnly);
     this.places = new Map(args.map((argument, place) => [argument.key, place]));
     const [, list, ...more] = this.positional;
+    this.#written = args.flatMap((argument, place) => (argument.mutated ? [place] : []));
     this.variadic = list?.base === 'int' && list.list && list.size === undefined && more.length === 0;
   }
 
   /** Puts arguments into the schema's order; undefined where they don't fit this overload. */
   arrange(args: readonly unknown[], options: Options | undefined): unknown[] | undefined {
-    const given = this.variadic && args.length > 1 && args.slice(1).every((value) => typeof value === 'number') ? [args[0], args.slice(1)] : args;
-    if (given.length > this.positional.length) return undefined;
-    const flat: unknown[] = new Array(this.schema.arguments.length).fill(undefined);
-    for (let i = 0; i < given.length; i++) flat[i] = given[i];
+    let flat = args.slice();
+    if (this.variadic && typeof args[1] === 'number') flat = [args[0], flat.slice(1)];
+    if (flat.length > this.positional.length) return undefined;
     if (options !== undefined) {
       for (const key of Object.keys(options)) {
         const place = this.places.get(key);
@@ -60,7 +62,9 @@ class Overload {
       throw new UnsupportedOperatorError(`${this.schema.name}: the libtorch at hand has no argument '${argument?.key}'`, { op: this.schema.name });
     }
     const { returns } = this.schema;
-    const result = callNative(this.#id, flat.map(toNative));
+    const args = new Array<unknown>(flat.length);
+    for (let i = 0; i < flat.length; i++) args[i] = toNative(flat[i]);
+    const result = callNative(this.#id, args);
     if (returns.length === 1) return this.#result(result, 0, flat);
     return returns.length === 0 ? undefined : Array.from(result as unknown[], (value, i) => this.#result(value, i, flat));
   }
@@ -69,11 +73,7 @@ class Overload {
     const type = this.schema.returns[i];
     if (type === undefined) return value;
     // Written arguments come back as undefined: the caller gets its own object again.
-    return value === undefined && type.mutated ? flat[this.#written()[i] ?? 0] : fromNative(value, type);
-  }
-
-  #written(): number[] {
-    return this.schema.arguments.flatMap((argument, place) => (argument.mutated ? [place] : []));
+    return value === undefined && type.mutated ? flat[this.#written[i] ?? 0] : fromNative(value, type);
   }
 
   // Arguments go by name to the libtorch at hand, which may lack those that the pinned one has.

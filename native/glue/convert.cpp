@@ -85,14 +85,28 @@ T* unwrap(const Call& call, napi_value value) {
   return static_cast<T*>(pointer);
 }
 
-[[noreturn]] void refuse(const Call& call, napi_value value, const std::string& where,
+// The beginning of a refusal's message, written only when there is one.
+class Where {
+ public:
+  Where(const char* name) : name_(name) {}                             // NOLINT: implicit
+  Where(const c10::Argument& argument) : argument_(&argument) {}       // NOLINT: implicit
+  std::string text() const {
+    return argument_ == nullptr ? name_ : "argument '" + argument_->name() + "'";
+  }
+
+ private:
+  const char* name_ = "";
+  const c10::Argument* argument_ = nullptr;
+};
+
+[[noreturn]] void refuse(const Call& call, napi_value value, Where where,
                          const std::string& expected) {
-  throw Refusal(where + ": expected " + expected + ", got " + describe(call, value));
+  throw Refusal(where.text() + ": expected " + expected + ", got " + describe(call, value));
 }
 
-[[noreturn]] void refuse_disposed(const std::string& where, const char* what) {
+[[noreturn]] void refuse_disposed(Where where, const char* what) {
   const std::string advice = std::string(what) == "tensor" ? "; use keep() or return it from tidy() to hold it longer" : "";
-  throw Refusal(where + ": the " + what + " has been disposed" + advice,
+  throw Refusal(where.text() + ": the " + what + " has been disposed" + advice,
                 "ERR_TORCH_DISPOSED");
 }
 
@@ -104,7 +118,7 @@ T& boxed(const Call& call, napi_value value, const char* where, const char* what
   return *box->value;
 }
 
-const at::Tensor* try_tensor(const Call& call, napi_value value, const std::string& where) {
+const at::Tensor* try_tensor(const Call& call, napi_value value, Where where) {
   auto* box = unwrap<TensorBox>(call, value);
   if (box == nullptr) return nullptr;
   if (!box->tensor.defined()) refuse_disposed(where, "tensor");
@@ -450,7 +464,7 @@ std::optional<c10::IValue> try_name(const Call& call, napi_value value, Kind kin
 
 // A value of a type that is neither a list nor optional; nothing where the value is of another kind.
 std::optional<c10::IValue> try_plain(const Call& call, napi_value value, const c10::Type& type,
-                                     const std::string& where) {
+                                     Where where) {
   switch (type.kind()) {
     case Kind::TensorType: {
       const auto* tensor = try_tensor(call, value, where);
@@ -480,13 +494,13 @@ std::optional<c10::IValue> try_plain(const Call& call, napi_value value, const c
       return c10::IValue(*box->value);
     }
     default:
-      throw Refusal(where + ": arguments of type " + type.str() + " can't be passed from JavaScript",
+      throw Refusal(where.text() + ": arguments of type " + type.str() + " can't be passed from JavaScript",
                     "ERR_TORCH_UNSUPPORTED_OPERATOR");
   }
 }
 
 c10::IValue plain_of(const Call& call, napi_value value, const c10::Type& type,
-                     const std::string& where) {
+                     Where where) {
   auto result = try_plain(call, value, type, where);
   if (!result) refuse(call, value, where, type.str());
   return std::move(*result);
@@ -501,7 +515,7 @@ c10::IValue list_of(const Call& call, napi_value value, size_t length, Convert c
 }
 
 c10::IValue list_argument(const Call& call, napi_value value, const c10::TypePtr& element_type,
-                          const std::string& where) {
+                          Where where) {
   const size_t length = length_of(call, value);
   const auto item = [&](napi_value v) { return plain_of(call, v, *element_type, where); };
   switch (element_type->kind()) {
@@ -537,7 +551,7 @@ c10::IValue list_argument(const Call& call, napi_value value, const c10::TypePtr
     default:
       break;
   }
-  throw Refusal(where + ": lists of " + element_type->str() + " can't be passed from JavaScript",
+  throw Refusal(where.text() + ": lists of " + element_type->str() + " can't be passed from JavaScript",
                 "ERR_TORCH_UNSUPPORTED_OPERATOR");
 }
 
@@ -557,7 +571,7 @@ std::optional<c10::IValue> repeated(const Call& call, napi_value value, const c1
 }  // namespace
 
 c10::IValue argument_of(const Call& call, napi_value value, const c10::Argument& argument) {
-  const std::string where = "argument '" + argument.name() + "'";
+  const Where where(argument);
   c10::TypePtr type = argument.real_type();
   if (type->kind() == Kind::OptionalType) {
     if (is_nullish(call, value)) return {};
