@@ -45,8 +45,9 @@ function tensorsIn(value: unknown, into = new Set<Tensor>()): Set<Tensor> {
 // Disposes of the tensors in `old` that the state no longer holds. A state may have held the parameter itself.
 function release(p: Tensor, old: unknown, state: ParamState): void {
   const held = tensorsIn(state);
+  const grad = p.isDisposed ? null : p.grad; // a model may go before its optimizer
   for (const tensor of tensorsIn(old)) {
-    if (!held.has(tensor) && tensor !== p && tensor !== p.grad) tensor.dispose();
+    if (!held.has(tensor) && tensor !== p && tensor !== grad) tensor.dispose();
   }
 }
 
