@@ -54,7 +54,13 @@ function compile(project, output, isDone) {
   fs.rmSync(aside, { recursive: true, force: true });
 }
 
-const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.tools.json'];
+const configs = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'tsconfig.programs.json',
+  'tsconfig.tools.json',
+];
 
 step('Compiling the tools', {
   inputs: ['lib/setup', 'lib/internal', 'lib/ops/schema.ts', 'scripts', ...configs],
@@ -81,6 +87,13 @@ async function build() {
       compile('tsconfig.build.json', output, isDone);
       node('build/tools/scripts/write-esm.js');
     },
+  });
+
+  if (!process.argv.includes('--programs')) return;
+  step('Compiling the examples and benches', {
+    inputs: ['examples', 'bench', 'dist', ...configs],
+    output: 'build/programs',
+    work: (output, isDone) => compile('tsconfig.programs.json', output, isDone),
   });
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { packageRoot } from '../lib/internal/root';
 
 /** What each folder of native/ may include by a path of ours, besides itself. */
@@ -29,11 +29,13 @@ function problemsIn(folder: string, path: string, below: readonly string[]): str
 /** Checks that no C++ file includes a header of a layer above its own. */
 function main(): void {
   const native = join(packageRoot(), 'native');
-  const problems = Object.entries(LAYERS).flatMap(([folder, below]) =>
-    readdirSync(join(native, folder)).flatMap((name) =>
-      problemsIn(folder, join(native, folder, name), below),
-    ),
-  );
+  const names = readdirSync(native, { recursive: true, encoding: 'utf8' });
+  const problems = names.flatMap((name) => {
+    const [folder = '', ...rest] = name.split(sep);
+    if (rest.length === 0 || !/\.(cpp|cu|h|cuh)$/.test(name)) return [];
+    const below = LAYERS[folder];
+    return below ? problemsIn(folder, join(native, name), below) : [`native/${folder} is no layer`];
+  });
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
 }

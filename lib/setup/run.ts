@@ -16,11 +16,19 @@ export function run(
   options: RunOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: process.env, ...options, stdio: 'inherit' });
+    // A group of its own, so that the compilers which the command starts are stopped with it.
+    const detached = process.platform !== 'win32';
+    const child = spawn(command, args, {
+      env: process.env,
+      ...options,
+      stdio: 'inherit',
+      detached,
+    });
     let stoppedBy: NodeJS.Signals | undefined;
     const stop = (signal: NodeJS.Signals): void => {
       stoppedBy = signal;
-      child.kill(signal);
+      if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
+      else child.kill(signal);
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);
     child.on('error', reject);
