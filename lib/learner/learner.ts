@@ -1,0 +1,301 @@
+import { inspect } from 'node:util';
+import type { DataLoaders } from '../data/types';
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import { Module } from '../nn/module';
+import { Adam, type HyperValue, type OptFunc, type Optimizer } from '../optim';
+import type { Device } from '../tensor/dtype';
+import type { Tensor } from '../tensor/tensor';
+import { refusePromise } from '../tensor/scope';
+import { checkLoader, checkLoaders } from './batch';
+import { Callback } from './callback';
+import * as cycles from './cycles';
+import { Loop } from './loop';
+import { lrFind, type LRFindOptions, type LRFindResult } from './lr-find';
+import { toMetric, type Metric } from './metrics';
+import {
+  fitOptionNames,
+  learnerOptionHints,
+  learnerOptionNames,
+  listOf,
+  type LearnerOptions,
+  type LossFunction,
+  type Moms,
+  type OneOrMore,
+  type PlainFitOptions,
+  type Splitter,
+  type TargetsFunction,
+  type ValidateOptions,
+} from './options';
+import { normBiasParams, trainableParams } from './params';
+import { ProgressCallback } from './progress';
+import { Recorder } from './recorder';
+import { TrainEvalCallback } from './train-eval';
+import { TrainingState } from './training-state';
+
+/**
+ * Trains a model: puts data, model, loss and optimizer together, and fires events that callbacks extend it by.
+ *
+ * Source: fastai's `Learner`; the differences are in `docs/differences-from-fastai.md`.
+ *
+ * @example
+ * ```ts
+ * const learn = new Learner({ train, valid }, models.xresnet34({ nOut: 10 }), {
+ *   lossFunc: nn.crossEntropy,
+ *   metrics: accuracy,
+ * });
+ * await learn.fitOneCycle(1, { lrMax: 3e-3 });
+ * ```
+ */
+export class Learner extends TrainingState {
+  readonly dls: DataLoaders;
+  readonly model: Module;
+  readonly lossFunc: TargetsFunction<Tensor>;
+  readonly optFunc: OptFunc;
+  readonly splitter: Splitter;
+  readonly metrics: readonly Metric[];
+  /** The callbacks in the order in which they were added; `addCb` and `removeCb` change them. */
+  readonly cbs: Callback[] = [];
+  /** What was recorded in the last fit. */
+  readonly recorder = new Recorder();
+  lr: HyperValue;
+  wd: HyperValue | undefined;
+  wdBnBias: boolean;
+  trainBn: boolean;
+  moms: Moms;
+  /** The optimizer; undefined until `createOpt`, or whatever needs one first. */
+  opt: Optimizer | undefined;
+  #busy = false;
+
+  /**
+   * @param dls what to train on and, if anything, to validate on: iterables or async iterables of batches `[x, y]`.
+   * @throws UnknownOptionError for an option that it doesn't take; ArgumentError where a part is missing.
+   */
+  constructor(dls: DataLoaders, model: Module, options: LearnerOptions) {
+    super();
+    checkOptions('Learner', options, learnerOptionNames, learnerOptionHints);
+    this.dls = checkLoaders(dls);
+    this.model = checkModel(model);
+    this.lossFunc = checkLoss(options.lossFunc);
+    this.optFunc = options.optFunc ?? Adam;
+    this.splitter = options.splitter ?? trainableParams;
+    this.metrics = listOf(options.metrics).map(toMetric);
+    this.lr = options.lr ?? 1e-3;
+    this.wd = options.wd;
+    this.wdBnBias = options.wdBnBias ?? false;
+    this.trainBn = options.trainBn ?? true;
+    this.moms = options.moms ?? [0.95, 0.85, 0.95];
+    this.addCb([new TrainEvalCallback(), this.recorder]);
+    if (options.progress ?? true) this.addCb(new ProgressCallback());
+    this.addCb(listOf(options.cbs));
+    for (const cb of this.orderedCbs) refusePromise('afterCreate', cb.afterCreate?.(this));
+  }
+
+  /** The device of the model's parameters: batches are moved there. */
+  get device(): Device | undefined {
+    return this.model.parameters()[0]?.device;
+  }
+
+  // ---- callbacks ----
+
+  /** The callbacks in the order in which they run. */
+  get orderedCbs(): Callback[] {
+    return this.cbs.toSorted((a, b) => a.order - b.order);
+  }
+
+  /** Adds callbacks for all fits to come. */
+  addCb(cbs: OneOrMore<Callback>): this {
+    for (const cb of listOf(cbs)) {
+      if (!(cb instanceof Callback)) {
+        throw new ArgumentError(
+          `addCb: expected a Callback, got ${inspect(cb, { depth: 0 })}; make one with new`,
+        );
+      }
+      if (this.cbs.includes(cb))
+        throw new ArgumentError(`addCb: expected a new callback, got one that was added before`);
+      this.cbs.push(cb);
+    }
+    return this;
+  }
+
+  /** Takes callbacks away: these, or all of a class. */
+  removeCb(which: OneOrMore<Callback> | (abstract new (...args: never[]) => Callback)): this {
+    const gone =
+      typeof which === 'function' ? this.cbs.filter((cb) => cb instanceof which) : listOf(which);
+    this.cbs.splice(0, Infinity, ...this.cbs.filter((cb) => !gone.includes(cb)));
+    return this;
+  }
+
+  /** @internal */
+  checkIdle(where: string): void {
+    if (this.#busy)
+      throw new ArgumentError(
+        `${where}: expected one fit at a time, got a second; await the first`,
+      );
+  }
+
+  async #withCbs(
+    where: string,
+    added: readonly Callback[],
+    work: () => Promise<void>,
+  ): Promise<void> {
+    this.checkIdle(where);
+    this.#busy = true;
+    try {
+      this.addCb(added);
+      await work();
+    } finally {
+      this.removeCb(added);
+      this.#busy = false;
+    }
+  }
+
+  // ---- the optimizer ----
+
+  /**
+   * Makes the optimizer anew and sets its flags: `do_wd` is false for biases and normalisation layers unless `wdBnBias`,
+   * `force_train` is true for normalisation layers if `trainBn`.
+   */
+  createOpt(): Optimizer {
+    this.opt?.dispose();
+    const opt = this.optFunc(this.splitter(this.model), { lr: this.lr });
+    const known = new Set(opt.paramLists.flat());
+    const states = (withBias: boolean) =>
+      normBiasParams(this.model, withBias)
+        .filter((p) => known.has(p))
+        .map((p) => opt.state.get(p));
+    if (!this.wdBnBias) for (const state of states(true)) state.do_wd = false;
+    if (this.trainBn) for (const state of states(false)) state.force_train = true;
+    this.opt = opt;
+    return opt;
+  }
+
+  /** Freezes the parameter groups before `n`, from the end where negative, and forgets the optimizer's averages. */
+  freezeTo(n: number): void {
+    const opt = this.opt ?? this.createOpt();
+    opt.freezeTo(n);
+    opt.clearState();
+  }
+
+  /** Freezes all parameter groups but the last; there must be two at least. */
+  freeze(): void {
+    const opt = this.opt ?? this.createOpt();
+    opt.freeze();
+    opt.clearState();
+  }
+
+  /** Unfreezes all parameter groups. */
+  unfreeze(): void {
+    this.freezeTo(0);
+  }
+
+  // ---- training ----
+
+  /**
+   * Trains for `nEpoch` epochs at one learning rate. Between batches other work of the process gets its turn.
+   *
+   * @throws UnknownOptionError for an option that it doesn't take; the signal's reason when it was aborted.
+   */
+  async fit(nEpoch: number, options: PlainFitOptions = {}): Promise<void> {
+    checkOptions('fit', options, ['lr', ...fitOptionNames], { lrMax: 'lr', lr_max: 'lr' });
+    const { lr = this.lr, wd = this.wd, startEpoch = 0, signal } = options;
+    checkEpochs('fit', nEpoch);
+    await this.#withCbs('fit', listOf(options.cbs), async () => {
+      const opt = options.resetOpt || !this.opt ? this.createOpt() : this.opt;
+      if (wd !== undefined && (options.wd !== undefined || opt.hasHyper('wd')))
+        opt.setHyper('wd', wd);
+      opt.setHyper('lr', lr);
+      this.nEpoch = nEpoch;
+      await new Loop(this, signal).fit(startEpoch, nEpoch);
+    });
+  }
+
+  /**
+   * Trains by one cycle: the learning rate rises from `lrMax / div` to `lrMax` and falls to `lrMax / divFinal`, the momentum
+   * goes the other way, both along cosines.
+   *
+   * Source: Smith and Topin 2018; fastai's `fit_one_cycle`.
+   * @throws UnknownOptionError for an option that it doesn't take, such as `lr` for `lrMax`.
+   */
+  async fitOneCycle(nEpoch: number, options: cycles.FitOneCycleOptions = {}): Promise<void> {
+    await cycles.fitOneCycle(this, nEpoch, options);
+  }
+
+  /** Trains at one learning rate, and along a cosine down to `lr / divFinal` after `pctStart`. Source: fastai's `fit_flat_cos`. */
+  async fitFlatCos(nEpoch: number, options: cycles.FitFlatCosOptions = {}): Promise<void> {
+    await cycles.fitFlatCos(this, nEpoch, options);
+  }
+
+  /**
+   * Trains by `nCycles` cosines from `lrMax` to 0, the first over `cycleLen` epochs, each `cycleMult` times as long as the last.
+   *
+   * Source: Loshchilov and Hutter 2017; fastai's `fit_sgdr`.
+   */
+  async fitSgdr(
+    nCycles: number,
+    cycleLen: number,
+    options: cycles.FitSgdrOptions = {},
+  ): Promise<void> {
+    await cycles.fitSgdr(this, nCycles, cycleLen, options);
+  }
+
+  /** Trains the last parameter group alone for `freezeEpochs`, then all of them for `nEpoch`. Source: fastai's `fine_tune`. */
+  async fineTune(nEpoch: number, options: cycles.FineTuneOptions = {}): Promise<void> {
+    await cycles.fineTune(this, nEpoch, options);
+  }
+
+  /**
+   * Tries growing learning rates, a batch each, and suggests one. Weights, buffers, gradients, the optimizer and the
+   * random generators are afterwards what they were before.
+   *
+   * Source: Smith 2017; fastai's `lr_find`.
+   */
+  async lrFind(options: LRFindOptions = {}): Promise<LRFindResult> {
+    return lrFind(this, options);
+  }
+
+  /** Measures loss and metrics on `dls.valid`, or another loader. */
+  async validate(options: ValidateOptions = {}): Promise<readonly (number | undefined)[]> {
+    checkOptions('validate', options, ['dl', 'cbs', 'signal']);
+    const dl = checkLoader('validate', options.dl ?? this.dls.valid);
+    await this.#withCbs('validate', listOf(options.cbs), async () => {
+      this.hush();
+      await new Loop(this, options.signal).validate(dl);
+    });
+    return this.finalRecord;
+  }
+
+  /** @internal Prints nothing until the end of the fit. */
+  hush(): void {
+    for (const cb of this.cbs) if (cb instanceof ProgressCallback) cb.run = false;
+  }
+
+  /** Frees the optimizer with its state. The model stays. */
+  dispose(): void {
+    this.opt?.dispose();
+    this.opt = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function checkModel(model: unknown): Module {
+  if (model instanceof Module) return model;
+  throw new ArgumentError(
+    `Learner: expected a model, which is an nn.Module, got ${inspect(model, { depth: 0 })}`,
+  );
+}
+
+function checkLoss(lossFunc: LossFunction | undefined): LossFunction {
+  if (typeof lossFunc === 'function') return lossFunc;
+  throw new ArgumentError(
+    `Learner: expected lossFunc, such as nn.crossEntropy, got ${inspect(lossFunc, { depth: 0 })}`,
+  );
+}
+
+function checkEpochs(where: string, nEpoch: number): void {
+  if (Number.isSafeInteger(nEpoch) && nEpoch >= 0) return;
+  throw new ArgumentError(`${where}: expected a number of epochs, got ${inspect(nEpoch)}`);
+}

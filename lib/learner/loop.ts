@@ -1,0 +1,189 @@
+import { types } from 'node:util';
+import { setImmediate } from 'node:timers/promises';
+import { DataLoader } from '../data/data-loader';
+import type { Batch, Loader } from '../data/types';
+import type { Device } from '../tensor/dtype';
+import { noGrad } from '../tensor/autograd';
+import { Scope } from '../tensor/scope';
+import { readBatch } from './batch';
+import { CancelFitException } from './cancel';
+import type { Callback } from './callback';
+import { isBatchEvent, stages, type EventName, type Stage } from './events';
+import type { Learner } from './learner';
+
+type Work = () => void | Promise<void>;
+
+function reaches(cb: Callback, event: EventName, training: boolean): boolean {
+  if (!cb.run) return false;
+  return !isBatchEvent(event) || (training ? cb.runTrain : cb.runValid);
+}
+
+/**
+ * Runs a learner's epochs and fires the events. The tensors of a batch belong to one scope, which is entered for each
+ * synchronous stretch and left before every await: what other code makes meanwhile is never freed here.
+ */
+export class Loop {
+  readonly #learn: Learner;
+  readonly #signal: AbortSignal | undefined;
+  readonly #device: Device | undefined;
+  readonly #scope = new Scope();
+  #stopped = false;
+
+  constructor(learn: Learner, signal?: AbortSignal) {
+    this.#learn = learn;
+    this.#signal = signal;
+    this.#device = learn.device;
+  }
+
+  /** Runs the epochs from `start` up to but without `end`. */
+  async fit(start: number, end: number): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await this.#guarded(() =>
+      this.#stage(stages.fit, async () => {
+        for (let epoch = start; epoch < end; epoch++) {
+          this.#learn.epoch = epoch;
+          await this.#stage(stages.epoch, () => this.#epoch());
+        }
+      }),
+    );
+    if (this.#stopped) this.#signal?.throwIfAborted();
+  }
+
+  /** Runs one pass over `dl` without training. */
+  async validate(dl: Loader): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await this.#guarded(async () => {
+      await this.#fire('beforeFit');
+      await this.#fire('beforeEpoch');
+      await this.#validate(dl);
+      await this.#fire('afterEpoch');
+      await this.#fire('afterFit');
+    });
+    if (this.#stopped) this.#signal?.throwIfAborted();
+  }
+
+  // Whatever happens, the learner can be used again.
+  async #guarded(work: Work): Promise<void> {
+    const learn = this.#learn;
+    try {
+      await work();
+    } catch (error) {
+      for (const cb of learn.orderedCbs) cb.onError?.(learn, error);
+      // Half a batch's gradients must not be added to the next one's.
+      learn.opt?.zeroGrad();
+      throw error;
+    } finally {
+      this.#scope.dispose();
+      learn.setBatch([], []);
+      for (const cb of learn.cbs) cb.run = true;
+    }
+  }
+
+  // Source: fastai's `_with_events`.
+  async #stage({ before, Cancel, cancelled, after }: Stage, work: Work): Promise<void> {
+    try {
+      await this.#fire(before);
+      await work();
+    } catch (error) {
+      if (!(error instanceof Cancel)) throw error;
+      await this.#fire(cancelled);
+    }
+    await this.#fire(after);
+  }
+
+  async #fire(event: EventName): Promise<void> {
+    const learn = this.#learn;
+    for (const cb of learn.orderedCbs) {
+      if (!reaches(cb, event, learn.training)) continue;
+      let result: unknown;
+      const call = (): void => {
+        result = cb[event]?.(learn);
+      };
+      if (isBatchEvent(event)) this.#run(call);
+      else call();
+      if (types.isPromise(result)) await result;
+    }
+  }
+
+  // Runs a synchronous stretch of a batch: in its scope, and without recording when validating.
+  #run(work: () => void): void {
+    this.#scope.run(() => {
+      if (this.#learn.training) work();
+      else noGrad(work);
+    });
+  }
+
+  async #epoch(): Promise<void> {
+    const { train, valid } = this.#learn.dls;
+    await this.#stage(stages.train, () => this.#batches(train));
+    if (valid) await this.#validate(valid);
+  }
+
+  async #validate(dl: Loader): Promise<void> {
+    await this.#stage(stages.validate, () => this.#batches(dl));
+  }
+
+  async #batches(dl: Loader): Promise<void> {
+    const learn = this.#learn;
+    learn.dl = dl;
+    learn.nIter = dl.length;
+    learn.iter = -1;
+    for await (const batch of this.#read(dl)) {
+      learn.iter += 1;
+      try {
+        this.#run(() => {
+          learn.setBatch(...readBatch(batch, this.#device));
+        });
+        await this.#stage(stages.batch, () => this.#batch());
+      } finally {
+        learn.setBatch([], []);
+        this.#scope.dispose();
+      }
+      // Requests, timers and signals get their turn.
+      await setImmediate();
+      if (this.#signal?.aborted) {
+        this.#stopped = true;
+        throw new CancelFitException('aborted');
+      }
+    }
+  }
+
+  // A DataLoader's batches are new each time: they are freed with the batch. Others' tensors may be needed again.
+  async *#read(dl: Loader): AsyncGenerator<Batch> {
+    if (!(dl instanceof DataLoader)) {
+      yield* dl;
+      return;
+    }
+    const iterator = dl[Symbol.iterator]();
+    for (;;) {
+      const next = this.#scope.run(() => iterator.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+
+  async #batch(): Promise<void> {
+    const learn = this.#learn;
+    this.#run(() => {
+      learn.pred = learn.model.forward(...learn.xb);
+    });
+    await this.#fire('afterPred');
+    if (learn.yb.length === 0) return;
+    this.#run(() => {
+      learn.lossGrad = learn.lossFunc(learn.pred, ...learn.yb);
+      learn.loss = learn.lossGrad.detach().clone();
+    });
+    await this.#fire('afterLoss');
+    const { opt } = learn;
+    if (!learn.training || !opt) return;
+    await this.#stage(stages.backward, () => {
+      this.#run(() => {
+        learn.lossGrad.backward();
+      });
+    });
+    await this.#stage(stages.step, () => {
+      opt.step();
+    });
+    opt.zeroGrad();
+  }
+}

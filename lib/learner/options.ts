@@ -1,0 +1,103 @@
+import type { Loader } from '../data/types';
+import type { Module } from '../nn/module';
+import type { HyperValue, OptFunc, Params } from '../optim';
+import type { Tensor } from '../tensor/tensor';
+import type { Callback } from './callback';
+import type { Metric, MetricFunction } from './metrics';
+
+/**
+ * Computes the loss of predictions, a scalar. A batch with several targets gives it them all; what else a function may take
+ * after the target, such as options, it doesn't get.
+ */
+export type LossFunction = (pred: Tensor, target: Tensor, ...more: never[]) => Tensor;
+
+/** The same as the learner calls it. A method, whose parameters TypeScript compares either way: `never` with a tensor. */
+export type TargetsFunction<T> = { call(pred: Tensor, ...targets: Tensor[]): T }['call'];
+
+/** Chooses a model's parameters, or groups of them. */
+export type Splitter = (model: Module) => Params;
+
+/** The momentum of one cycle: at its start, where the learning rate is highest, and at its end. */
+export type Moms = readonly [start: number, middle: number, end: number];
+
+/** One or several. */
+export type OneOrMore<T> = T | Iterable<T>;
+
+/** The options of `new Learner`. */
+export interface LearnerOptions {
+  readonly lossFunc: LossFunction;
+  /** Makes the optimizer; `Adam` where it isn't given. */
+  readonly optFunc?: OptFunc;
+  /** The learning rate of fits that get none; 1e-3 where it isn't given. */
+  readonly lr?: HyperValue;
+  /** Those that need a gradient, in one group, where it isn't given. */
+  readonly splitter?: Splitter;
+  readonly cbs?: OneOrMore<Callback>;
+  /** What is measured on the validation set; a function is averaged over its items. */
+  readonly metrics?: OneOrMore<MetricFunction | Metric>;
+  /** The weight decay; the optimizer's own where it isn't given. */
+  readonly wd?: HyperValue;
+  /** Decays biases and the parameters of normalisation layers too. */
+  readonly wdBnBias?: boolean;
+  /** Trains normalisation layers of frozen groups too; true where it isn't given. */
+  readonly trainBn?: boolean;
+  /** `[0.95, 0.85, 0.95]` where they aren't given. */
+  readonly moms?: Moms;
+  /** Prints a line for each epoch, and shows a bar on a terminal; true where it isn't given. */
+  readonly progress?: boolean;
+}
+
+/** The options of every kind of fit. */
+export interface FitOptions {
+  /** The weight decay; the learner's where it isn't given. */
+  readonly wd?: HyperValue;
+  /** Callbacks for this fit only. */
+  readonly cbs?: OneOrMore<Callback>;
+  /** Makes a new optimizer first. */
+  readonly resetOpt?: boolean;
+  /** Leaves out the epochs before this one; schedules count them. */
+  readonly startEpoch?: number;
+  /** Stops between two batches: callbacks get `afterCancelFit` and `afterFit`, then the fit fails with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options of `Learner.fit`. */
+export interface PlainFitOptions extends FitOptions {
+  /** The learning rate; the learner's where it isn't given. */
+  readonly lr?: HyperValue;
+}
+
+/** The options of `Learner.validate`. */
+export interface ValidateOptions {
+  /** Another loader than `dls.valid`. */
+  readonly dl?: Loader;
+  readonly cbs?: OneOrMore<Callback>;
+  readonly signal?: AbortSignal;
+}
+
+/** The names of `LearnerOptions`. */
+export const learnerOptionNames = [
+  ...['lossFunc', 'optFunc', 'lr', 'splitter', 'cbs', 'metrics'],
+  ...['wd', 'wdBnBias', 'trainBn', 'moms', 'progress'],
+];
+
+/** The names of `FitOptions`. */
+export const fitOptionNames = ['wd', 'cbs', 'resetOpt', 'startEpoch', 'signal'];
+
+/** What people write who come from fastai or PyTorch. */
+export const learnerOptionHints = {
+  ...{ loss: 'lossFunc', loss_func: 'lossFunc', criterion: 'lossFunc', callbacks: 'cbs' },
+  ...{
+    opt: 'optFunc',
+    opt_func: 'optFunc',
+    optimizer: 'optFunc',
+    wd_bn_bias: 'wdBnBias',
+    train_bn: 'trainBn',
+  },
+};
+
+/** Lists one or several. */
+export function listOf<T extends object>(value: OneOrMore<T> | undefined): T[] {
+  if (value === undefined) return [];
+  return Symbol.iterator in value ? [...value] : [value];
+}

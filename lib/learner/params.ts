@@ -1,0 +1,31 @@
+import type { Module } from '../nn/module';
+import type { Parameter } from '../tensor/parameter';
+
+const normKinds: ReadonlySet<string> = new Set([
+  'BatchNorm1d',
+  'BatchNorm2d',
+  'BatchNorm3d',
+  'InstanceNorm1d',
+  'InstanceNorm2d',
+  'InstanceNorm3d',
+  'LayerNorm',
+]);
+
+/** Returns the parameters that need a gradient, as one group. Source: fastai's `trainable_params`. */
+export function trainableParams(model: Module): Parameter[] {
+  return model.parameters().filter((p) => p.requiresGrad);
+}
+
+/**
+ * Returns the parameters of all normalisation layers (batch, instance, layer), and every other layer's bias as well when
+ * `withBias`: those that neither weight decay nor freezing suits. Source: fastai's `norm_bias_params`.
+ */
+export function normBiasParams(model: Module, withBias = true): Parameter[] {
+  const found = model.modules().flatMap((module) =>
+    module
+      .ownParameters()
+      .filter(([name]) => normKinds.has(module.kind) || (withBias && name === 'bias'))
+      .map(([, parameter]) => parameter),
+  );
+  return [...new Set(found)];
+}

@@ -1,0 +1,113 @@
+import { Callback, type Fitting } from './callback';
+import type { Learner } from './learner';
+import { AvgLoss, AvgSmoothLoss, type Metric } from './metrics';
+
+/**
+ * Records, as plain numbers, the learning rate and the smoothed loss of each training batch, and the losses and metrics of
+ * each epoch. Source: fastai's `Recorder`.
+ */
+export class Recorder extends Callback {
+  override order = 50;
+  /** The learning rate of the last parameter group, batch by batch. */
+  lrs: number[] = [];
+  /** The smoothed training loss, batch by batch. */
+  losses: number[] = [];
+  /** How many batches there had been at the end of each epoch. */
+  iters: number[] = [];
+  /** Losses and metrics, epoch by epoch, in the order of `metricNames` without epoch and time. */
+  values: (number | undefined)[][] = [];
+  /** Seconds, epoch by epoch. */
+  seconds: number[] = [];
+  /** The headings: `epoch`, `train_loss`, `valid_loss`, the metrics, `time`. */
+  metricNames: string[] = [];
+  /** What a `ParamScheduler` set, batch by batch. */
+  hps: Readonly<Record<string, readonly number[]>> = {};
+
+  /** Whether metrics are measured on the training batches too. */
+  trainMetrics = false;
+  /** Whether loss and metrics are measured on the validation set. */
+  validMetrics = true;
+  readonly #smoothLoss = new AvgSmoothLoss();
+  readonly #validLoss = new AvgLoss();
+  #row: (number | undefined)[] = [];
+  #leftTrain = false;
+  #leftValid = false;
+  #began = 0;
+
+  override beforeFit(learn: Learner): void {
+    this.lrs = [];
+    this.losses = [];
+    this.iters = [];
+    this.values = [];
+    this.seconds = [];
+    this.#smoothLoss.reset();
+    this.metricNames = ['epoch', ...this.#headings(learn), 'time'];
+  }
+
+  #headings(learn: Learner): string[] {
+    const names = learn.metrics.map(({ name }) => name);
+    const train = this.trainMetrics ? names.map((name) => `train_${name}`) : [];
+    const valid = this.trainMetrics ? names.map((name) => `valid_${name}`) : names;
+    const validated = this.validMetrics && learn.dls.valid !== undefined;
+    return ['train_loss', ...train, ...(validated ? ['valid_loss', ...valid] : [])];
+  }
+
+  override beforeEpoch(_learn: Learner): void {
+    this.#row = [];
+    this.#leftTrain = this.#leftValid = false;
+    this.#began = performance.now();
+  }
+
+  override beforeTrain(learn: Learner): void {
+    if (this.trainMetrics) for (const metric of learn.metrics) metric.reset();
+  }
+
+  override beforeValidate(learn: Learner): void {
+    for (const metric of this.#validated(learn)) metric.reset();
+  }
+
+  #trained(learn: Learner): readonly Metric[] {
+    return [this.#smoothLoss, ...(this.trainMetrics ? learn.metrics : [])];
+  }
+
+  #validated(learn: Learner): readonly Metric[] {
+    return this.validMetrics ? [this.#validLoss, ...learn.metrics] : [];
+  }
+
+  override afterBatch(learn: Fitting): void {
+    if (!learn.hasLoss) return;
+    for (const metric of learn.training ? this.#trained(learn) : this.#validated(learn))
+      metric.accumulate(learn);
+    if (!learn.training) return;
+    learn.smoothLoss = this.#smoothLoss.value ?? NaN;
+    this.losses.push(learn.smoothLoss);
+    this.lrs.push(learn.opt.hypers.at(-1)?.lr ?? NaN);
+  }
+
+  override afterCancelTrain(_learn: Learner): void {
+    this.#leftTrain = true;
+  }
+
+  override afterCancelValidate(_learn: Learner): void {
+    this.#leftValid = true;
+  }
+
+  override afterTrain(learn: Learner): void {
+    this.#row.push(
+      ...this.#trained(learn).map(({ value }) => (this.#leftTrain ? undefined : value)),
+    );
+  }
+
+  override afterValidate(learn: Learner): void {
+    this.#row.push(
+      ...this.#validated(learn).map(({ value }) => (this.#leftValid ? undefined : value)),
+    );
+  }
+
+  override afterEpoch(learn: Learner): void {
+    learn.finalRecord = this.#row;
+    this.values.push(this.#row);
+    this.seconds.push((performance.now() - this.#began) / 1000);
+    this.iters.push(this.#smoothLoss.count);
+  }
+}
