@@ -2,7 +2,7 @@
  * Walks through "Understanding FastAI v2 Training with a Computer Vision Example, Part 2: FastAI Optimizers" in its order, on
  * digits in place of its photographs, and prints what it shows:
  *
- *     npm run example -- article [number of images]
+ *     npm run article -- [number of images]
  */
 import {
   accuracy,
@@ -50,7 +50,13 @@ function lookAtOptimizer(opt: optim.Optimizer, model: nn.Module, print: Print): 
   print('\nparamLists: one list of parameters for each group');
   print(`${opt.paramLists.length} group of ${opt.paramLists[0]?.length} parameters`);
   print('the first one is 0.0.weight:', opt.paramLists[0]?.[0]?.shape);
-  print(model.namedChildren().slice(0, 2).map(([name, child]) => `(${name}): ${String(child)}`).join('\n'));
+  print(
+    model
+      .namedChildren()
+      .slice(0, 2)
+      .map(([name, child]) => `(${name}): ${String(child)}`)
+      .join('\n'),
+  );
 
   print('\nhypers: one object for each group, here after one epoch of one cycle');
   print(opt.hypers);
@@ -68,8 +74,14 @@ function lookAtOptimizer(opt: optim.Optimizer, model: nn.Module, print: Print): 
 }
 
 function setHypers(model: nn.Module, print: Print): void {
-  const [stem, body, head] = [model.children().slice(0, 2), model.children().slice(2, 6), model.children().slice(6)];
-  const groups = [stem, body, head].map((modules) => modules.flatMap((module) => module.parameters()));
+  const [stem, body, head] = [
+    model.children().slice(0, 2),
+    model.children().slice(2, 6),
+    model.children().slice(6),
+  ];
+  const groups = [stem, body, head].map((modules) =>
+    modules.flatMap((module) => module.parameters()),
+  );
   const opt = Nadam(groups, { lr: 1e-3 });
   const lrs = (): string => opt.hypers.map(({ lr }) => lr).join(', ');
   print('\nsetHypers: a number, a list, a slice from start to stop, a slice up to stop');
@@ -95,7 +107,14 @@ function makeNadamStep(look?: (values: Record<string, unknown>) => void): optim.
       const debias1 = debias(mom, 1 - mom, step);
       const debias2 = debias(sqr_mom, 1 - sqr_mom, step);
       const num = grad_avg.mul(mom).add(p.grad, { alpha: 1 - mom });
-      look?.({ p: p.toArray(), grad_avg: grad_avg.toArray(), sqr_avg: sqr_avg.toArray(), debias1, debias2, num: num.toArray() });
+      look?.({
+        p: p.toArray(),
+        grad_avg: grad_avg.toArray(),
+        sqr_avg: sqr_avg.toArray(),
+        debias1,
+        debias2,
+        num: num.toArray(),
+      });
       p.addcdiv_(num, sqr_avg.div(debias2).sqrt_().add_(eps), { value: -lr / debias1 });
     },
   );
@@ -105,7 +124,8 @@ function makeNadamStep(look?: (values: Record<string, unknown>) => void): optim.
 function makeNadam(step: optim.DeclaredCallback): optim.OptFunc {
   const { averageGrad, averageSqrGrad, stepStat, weightDecay } = optim;
   const cbs = [weightDecay, averageGrad({ dampening: true }), averageSqrGrad(), stepStat, step];
-  return (params, { lr }) => new optim.Optimizer(params, cbs, { lr, mom: 0.9, sqr_mom: 0.99, wd: 0.01 });
+  return (params, { lr }) =>
+    new optim.Optimizer(params, cbs, { lr, mom: 0.9, sqr_mom: 0.99, wd: 0.01 });
 }
 
 function testOnExcelNumbers(print: Print): void {

@@ -44,7 +44,12 @@ class ResNetBlock extends nn.Module {
   }
 }
 
-function stage(inChannels: number, outChannels: number, blocks: number, stride: number): nn.Sequential {
+function stage(
+  inChannels: number,
+  outChannels: number,
+  blocks: number,
+  stride: number,
+): nn.Sequential {
   return new nn.Sequential(
     Array.from({ length: blocks }, (_, i) =>
       i === 0
@@ -56,11 +61,13 @@ function stage(inChannels: number, outChannels: number, blocks: number, stride: 
 
 function stem(channels: readonly number[]): nn.Sequential {
   return new nn.Sequential(
-    channels.slice(1).flatMap((outChannels, i) => [
-      conv(channels[i] ?? 3, outChannels, 3, i === 0 ? 2 : 1),
-      new nn.BatchNorm2d(outChannels),
-      new nn.ReLU(),
-    ]),
+    channels
+      .slice(1)
+      .flatMap((outChannels, i) => [
+        conv(channels[i] ?? 3, outChannels, 3, i === 0 ? 2 : 1),
+        new nn.BatchNorm2d(outChannels),
+        new nn.ReLU(),
+      ]),
   );
 }
 

@@ -37,7 +37,13 @@ export {
 export { enableGrad, isGradEnabled, noGrad } from './tensor/autograd';
 export * as autograd from './tensor/autograd';
 export { Generator, getRngState, manualSeed, setRngState } from './tensor/generator';
-export { getNumThreads, setNumThreads, useDeterministicAlgorithms, version, type Version } from './tensor/runtime';
+export {
+  getNumThreads,
+  setNumThreads,
+  useDeterministicAlgorithms,
+  version,
+  type Version,
+} from './tensor/runtime';
 export { keep, memory, Scope, tidy } from './tensor/scope';
 export { cat, einsum, stack, where } from './ops/generated/functions';
 export * as ops from './ops';

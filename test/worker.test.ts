@@ -6,7 +6,10 @@ import { memory, ones } from '../lib/index';
 const dist = join(__dirname, '../dist');
 
 async function inWorker(body: string): Promise<unknown> {
-  const worker = new Worker(`const torch = require(${JSON.stringify(dist)}); const { parentPort } = require('node:worker_threads'); ${body}`, { eval: true });
+  const worker = new Worker(
+    `const torch = require(${JSON.stringify(dist)}); const { parentPort } = require('node:worker_threads'); ${body}`,
+    { eval: true },
+  );
   const [message] = (await once(worker, 'message')) as unknown[];
   await worker.terminate();
   return message;
@@ -26,7 +29,14 @@ test('a worker thread trains with an addon environment of its own', async () => 
 });
 
 test('several workers at once, ended in the middle of their work, leave the process whole', async () => {
-  const workers = Array.from({ length: 3 }, () => new Worker(`const { ones } = require(${JSON.stringify(dist)}); const x = ones([64, 64]); require('node:worker_threads').parentPort.postMessage(0); for (;;) x.matmul(x);`, { eval: true }));
+  const workers = Array.from(
+    { length: 3 },
+    () =>
+      new Worker(
+        `const { ones } = require(${JSON.stringify(dist)}); const x = ones([64, 64]); require('node:worker_threads').parentPort.postMessage(0); for (;;) x.matmul(x);`,
+        { eval: true },
+      ),
+  );
   await Promise.all(workers.map((worker) => once(worker, 'message')));
   await Promise.all(workers.map((worker) => worker.terminate()));
   expect(ones(2).add(1).toArray()).toEqual([2, 2]);

@@ -79,7 +79,9 @@ export class AddonMismatchError extends TorchError {
   }
 }
 
-const classes: Readonly<Record<string, new (message: string, details?: TorchErrorDetails) => TorchError>> = {
+const classes: Readonly<
+  Record<string, new (message: string, details?: TorchErrorDetails) => TorchError>
+> = {
   ERR_TORCH_ARGUMENT: ArgumentError,
   ERR_TORCH_DISPOSED: DisposedError,
   ERR_TORCH_UNSUPPORTED_OPERATOR: UnsupportedOperatorError,
@@ -89,7 +91,10 @@ const classes: Readonly<Record<string, new (message: string, details?: TorchErro
 /** Makes the typed error of what the addon threw; passes on what user code threw inside a hook. */
 export function toTorchError(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || !('torch' in error)) return error;
-  const { torch, message, op, received, backtrace } = error as unknown as Record<string, string | undefined>;
+  const { torch, message, op, received, backtrace } = error as unknown as Record<
+    string,
+    string | undefined
+  >;
   const details = {
     ...(op === undefined ? {} : { op }),
     ...(received === undefined ? {} : { received }),

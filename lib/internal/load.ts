@@ -24,11 +24,15 @@ export function loadAddon(): unknown {
   const manifest = readManifest(root);
   if (manifest === undefined) throw new TorchNotFoundError(`@fastopt/torch: ${whyMissing(root)}`);
   const mismatch = checkManifest(manifest);
-  if (mismatch !== undefined) throw new AddonMismatchError(`@fastopt/torch: ${mismatch}; ${remedy}`);
+  if (mismatch !== undefined)
+    throw new AddonMismatchError(`@fastopt/torch: ${mismatch}; ${remedy}`);
   try {
     return require(addonPath(root));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AddonMismatchError(`@fastopt/torch: the addon can't be loaded (${reason}); ${remedy}`, { cause });
+    throw new AddonMismatchError(
+      `@fastopt/torch: the addon can't be loaded (${reason}); ${remedy}`,
+      { cause },
+    );
   }
 }

@@ -14,6 +14,27 @@ export type GeneratorHandle = Handle<'generator'>;
 /** A node of the autograd graph. */
 export type NodeHandle = Handle<'node'>;
 
+/** The data types of tensors, by PyTorch's names. */
+export type DType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'bfloat16'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool'
+  | 'complex64'
+  | 'complex128';
+
+/** Where a tensor lives. */
+export type Device = 'cpu' | 'cuda' | `cuda:${number}` | 'meta';
+
 export type TypedArray =
   | Float32Array
   | Float64Array
@@ -63,8 +84,8 @@ export interface Native {
   /** Writes the sizes into `into` and returns how many there are. */
   sizes(tensor: TensorHandle, into: Float64Array): number;
   strides(tensor: TensorHandle, into: Float64Array): number;
-  dtype(tensor: TensorHandle): string;
-  device(tensor: TensorHandle): string;
+  dtype(tensor: TensorHandle): DType;
+  device(tensor: TensorHandle): Device;
   isContiguous(tensor: TensorHandle): boolean;
   requiresGrad(tensor: TensorHandle): boolean;
   setRequiresGrad(tensor: TensorHandle, on: boolean): void;
@@ -132,7 +153,7 @@ export interface Native {
     hooks: ForwardHookRunner | undefined,
   ): TensorHandle;
   moduleKind(module: ModuleHandle): string;
-  /** The layer's own settings as text: `3, 32, kernelSize=(3, 3)`. */
+  /** The layer's own settings as text: `3, 32, kernel_size=(3, 3)`. */
   moduleRepr(module: ModuleHandle): string;
   /** The direct children with their names. */
   moduleChildren(module: ModuleHandle): [string, ModuleHandle][];

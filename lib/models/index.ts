@@ -1,1 +1,9 @@
-export { xresnet101, xresnet152, xresnet18, xresnet34, xresnet50, type XResNetFactory, type XResNetOptions } from './xresnet';
+export {
+  xresnet101,
+  xresnet152,
+  xresnet18,
+  xresnet34,
+  xresnet50,
+  type XResNetFactory,
+  type XResNetOptions,
+} from './xresnet';

@@ -42,5 +42,15 @@ export {
   type PoolOptions,
   type Size,
 } from './layers';
-export { bceWithLogits, crossEntropy, l1Loss, mseLoss, nllLoss, type BceOptions, type CrossEntropyOptions, type LossOptions, type Reduction } from './losses';
+export {
+  bceWithLogits,
+  crossEntropy,
+  l1Loss,
+  mseLoss,
+  nllLoss,
+  type BceOptions,
+  type CrossEntropyOptions,
+  type LossOptions,
+  type Reduction,
+} from './losses';
 export * as init from './init';

@@ -22,7 +22,14 @@ export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' 
 
 /** Returns the factor by which a nonlinearity's layer scales its weights. Source: `torch.nn.init.calculate_gain`. */
 export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
-  const gains = { linear: 1, sigmoid: 1, tanh: 5 / 3, relu: Math.SQRT2, leakyRelu: Math.sqrt(2 / (1 + slope * slope)), selu: 3 / 4 };
+  const gains = {
+    linear: 1,
+    sigmoid: 1,
+    tanh: 5 / 3,
+    relu: Math.SQRT2,
+    leakyRelu: Math.sqrt(2 / (1 + slope * slope)),
+    selu: 3 / 4,
+  };
   return gains[nonlinearity];
 }
 
@@ -30,13 +37,18 @@ export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number 
 export function calculateFans(weight: Tensor): { fanIn: number; fanOut: number } {
   const [out, into, ...kernel] = weight.shape;
   if (out === undefined || into === undefined) {
-    throw new ArgumentError(`init: expected a weight of two dimensions or more, got [${weight.shape.join(', ')}]`);
+    throw new ArgumentError(
+      `init: expected a weight of two dimensions or more, got [${weight.shape.join(', ')}]`,
+    );
   }
   const window = kernel.reduce((product, size) => product * size, 1);
   return { fanIn: into * window, fanOut: out * window };
 }
 
-function kaimingStd(weight: Tensor, { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 }: KaimingOptions): number {
+function kaimingStd(
+  weight: Tensor,
+  { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 }: KaimingOptions,
+): number {
   return calculateGain(nonlinearity, a) / Math.sqrt(calculateFans(weight)[mode]);
 }
 

@@ -27,7 +27,13 @@ export interface ConvOptions {
 }
 
 abstract class Conv extends Weighted {
-  constructor(kind: string, inChannels: number, outChannels: number, kernelSize: Size, options: object = {}) {
+  constructor(
+    kind: string,
+    inChannels: number,
+    outChannels: number,
+    kernelSize: Size,
+    options: object = {},
+  ) {
     super(kind, { inChannels, outChannels, kernelSize, ...options });
   }
 }
@@ -66,7 +72,12 @@ export interface ConvTransposeOptions extends Omit<ConvOptions, 'paddingMode'> {
 
 /** Spreads `[B, inChannels, H, W]`, as the gradient of a convolution does. Source: `torch.nn.ConvTranspose2d`. */
 export class ConvTranspose2d extends Conv {
-  constructor(inChannels: number, outChannels: number, kernelSize: Size, options?: ConvTransposeOptions) {
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: Size,
+    options?: ConvTransposeOptions,
+  ) {
     super('ConvTranspose2d', inChannels, outChannels, kernelSize, options);
   }
 }
@@ -80,7 +91,11 @@ export class Linear extends Weighted {
 
 /** Looks up rows of a table of `[numEmbeddings, embeddingDim]` by integers. Source: `torch.nn.Embedding`. */
 export class Embedding extends NativeModule {
-  constructor(numEmbeddings: number, embeddingDim: number, options: { readonly paddingIdx?: number } = {}) {
+  constructor(
+    numEmbeddings: number,
+    embeddingDim: number,
+    options: { readonly paddingIdx?: number } = {},
+  ) {
     super('Embedding', { numEmbeddings, embeddingDim, ...options });
   }
 
@@ -157,14 +172,21 @@ export class InstanceNorm2d extends Norm {
 
 /** Normalises over the last dimensions. Source: `torch.nn.LayerNorm`. */
 export class LayerNorm extends Norm {
-  constructor(normalizedShape: Size, options: { readonly eps?: number; readonly elementwiseAffine?: boolean } = {}) {
+  constructor(
+    normalizedShape: Size,
+    options: { readonly eps?: number; readonly elementwiseAffine?: boolean } = {},
+  ) {
     super('LayerNorm', { normalizedShape, ...options });
   }
 }
 
 /** Normalises groups of channels of each item. Source: `torch.nn.GroupNorm`. */
 export class GroupNorm extends Norm {
-  constructor(numGroups: number, numChannels: number, options: { readonly eps?: number; readonly affine?: boolean } = {}) {
+  constructor(
+    numGroups: number,
+    numChannels: number,
+    options: { readonly eps?: number; readonly affine?: boolean } = {},
+  ) {
     super('GroupNorm', { numGroups, numChannels, ...options });
   }
 }
@@ -187,7 +209,10 @@ export class MaxPool2d extends NativeModule {
 
 /** Takes the mean of each window of `[B, C, H, W]`. Source: `torch.nn.AvgPool2d`. */
 export class AvgPool2d extends NativeModule {
-  constructor(kernelSize: Size, options: PoolOptions & { readonly countIncludePad?: boolean } = {}) {
+  constructor(
+    kernelSize: Size,
+    options: PoolOptions & { readonly countIncludePad?: boolean } = {},
+  ) {
     super('AvgPool2d', { kernelSize, ...options });
   }
 }
@@ -312,5 +337,17 @@ registerLayers({
   ...{ Conv1d, Conv2d, Conv3d, ConvTranspose2d, Linear, Embedding },
   ...{ BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm2d, LayerNorm, GroupNorm },
   ...{ MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Flatten, Upsample },
-  ...{ Dropout, Dropout2d, ReLU, LeakyReLU, GELU, SiLU, Sigmoid, Tanh, Identity, Softmax, LogSoftmax },
+  ...{
+    Dropout,
+    Dropout2d,
+    ReLU,
+    LeakyReLU,
+    GELU,
+    SiLU,
+    Sigmoid,
+    Tanh,
+    Identity,
+    Softmax,
+    LogSoftmax,
+  },
 });

@@ -16,7 +16,10 @@ const reductions: readonly Reduction[] = ['none', 'mean', 'sum'];
 // libtorch numbers them in this order.
 function reductionOf(where: string, { reduction = 'mean' }: LossOptions): number {
   const number = reductions.indexOf(reduction);
-  if (number < 0) throw new ArgumentError(`${where}: expected the reduction ${reductions.join(', ')}, got '${reduction}'`);
+  if (number < 0)
+    throw new ArgumentError(
+      `${where}: expected the reduction ${reductions.join(', ')}, got '${reduction}'`,
+    );
   return number;
 }
 
@@ -41,14 +44,29 @@ export interface CrossEntropyOptions extends LossOptions {
  * nn.crossEntropy(randn([4, 10]), tensor([1n, 0n, 9n, 3n])).item();
  * ```
  */
-export function crossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(
+  input: Tensor,
+  target: Tensor,
+  options: CrossEntropyOptions = {},
+): Tensor {
   checkOptions('crossEntropy', options, ['reduction', 'weight', 'ignoreIndex', 'labelSmoothing']);
   const { weight = null, ignoreIndex = -100, labelSmoothing = 0 } = options;
-  return ops.crossEntropyLoss(input, target, weight, reductionOf('crossEntropy', options), ignoreIndex, labelSmoothing);
+  return ops.crossEntropyLoss(
+    input,
+    target,
+    weight,
+    reductionOf('crossEntropy', options),
+    ignoreIndex,
+    labelSmoothing,
+  );
 }
 
 /** Computes the negative log likelihood of log-probabilities `[B, C]` against classes `[B]`. */
-export function nllLoss(input: Tensor, target: Tensor, options: Omit<CrossEntropyOptions, 'labelSmoothing'> = {}): Tensor {
+export function nllLoss(
+  input: Tensor,
+  target: Tensor,
+  options: Omit<CrossEntropyOptions, 'labelSmoothing'> = {},
+): Tensor {
   checkOptions('nllLoss', options, ['reduction', 'weight', 'ignoreIndex']);
   const { weight = null, ignoreIndex = -100 } = options;
   return ops.nllLoss(input, target, weight, reductionOf('nllLoss', options), ignoreIndex);
@@ -77,5 +95,11 @@ export interface BceOptions extends LossOptions {
 export function bceWithLogits(input: Tensor, target: Tensor, options: BceOptions = {}): Tensor {
   checkOptions('bceWithLogits', options, ['reduction', 'weight', 'posWeight']);
   const { weight = null, posWeight = null } = options;
-  return ops.binaryCrossEntropyWithLogits(input, target, weight, posWeight, reductionOf('bceWithLogits', options));
+  return ops.binaryCrossEntropyWithLogits(
+    input,
+    target,
+    weight,
+    posWeight,
+    reductionOf('bceWithLogits', options),
+  );
 }

@@ -10,7 +10,11 @@ import { copyInto, type LoadOptions, type LoadResult, type StateDict } from './s
 import { describeModule, summarize } from './summary';
 
 /** Runs after a module's `forward`; a tensor that it returns replaces the output. */
-export type ForwardHook = (module: Module, input: Tensor, output: Tensor) => Tensor | undefined | void;
+export type ForwardHook = (
+  module: Module,
+  input: Tensor,
+  output: Tensor,
+) => Tensor | undefined | void;
 
 /** A name and what it names. */
 export type Named<T> = [name: string, value: T];
@@ -64,12 +68,16 @@ export abstract class Module {
 
   /** The direct children with their names. */
   namedChildren(): Named<Module>[] {
-    return Object.entries(this).filter((entry): entry is Named<Module> => entry[1] instanceof Module);
+    return Object.entries(this).filter(
+      (entry): entry is Named<Module> => entry[1] instanceof Module,
+    );
   }
 
   /** @internal */
   ownParameters(): Named<Parameter>[] {
-    return Object.entries(this).filter((entry): entry is Named<Parameter> => entry[1] instanceof Parameter);
+    return Object.entries(this).filter(
+      (entry): entry is Named<Parameter> => entry[1] instanceof Parameter,
+    );
   }
 
   /** @internal */
@@ -121,7 +129,8 @@ export abstract class Module {
     const visit = (module: Module, name: string): void => {
       if (found.has(module)) return;
       found.set(module, name);
-      for (const [key, child] of module.namedChildren()) visit(child, name === '' ? key : `${name}.${key}`);
+      for (const [key, child] of module.namedChildren())
+        visit(child, name === '' ? key : `${name}.${key}`);
     };
     visit(this, '');
     return Array.from(found, ([module, name]) => [name, module]);
@@ -133,13 +142,11 @@ export abstract class Module {
 
   /** Returns the module of a dotted name, such as `4.0.convpath`. */
   getSubmodule(path: string): Module {
-    let module: Module = this;
-    for (const key of path === '' ? [] : path.split('.')) {
-      const next = module.namedChildren().find(([name]) => name === key)?.[1];
-      if (!next) throw new ArgumentError(`getSubmodule: expected the name of a module, got '${path}': no '${key}' in ${module.kind}`);
-      module = next;
-    }
-    return module;
+    const found = this.namedModules().find(([name]) => name === path)?.[1];
+    if (found) return found;
+    throw new ArgumentError(
+      `getSubmodule: expected the name of a module, got '${path}', which is none in ${this.kind}`,
+    );
   }
 
   #named<T extends Tensor>(own: (module: Module) => Named<T>[]): Named<T>[] {
@@ -219,8 +226,13 @@ export abstract class Module {
 
   /** Copies parameters and buffers, module by module, by their dotted names. */
   stateDict(): StateDict {
-    const entries = this.#named<Tensor>((module) => [...module.ownParameters(), ...module.ownBuffers()]);
-    return noGrad(() => Object.fromEntries(entries.map(([name, value]) => [name, value.detach().to({ copy: true })])));
+    const entries = this.#named<Tensor>((module) => [
+      ...module.ownParameters(),
+      ...module.ownBuffers(),
+    ]);
+    return noGrad(() =>
+      Object.fromEntries(entries.map(([name, value]) => [name, value.detach().to({ copy: true })])),
+    );
   }
 
   /**
@@ -229,7 +241,10 @@ export abstract class Module {
    * @throws ArgumentError for a missing or unexpected name, unless `strict` is false, and for another shape.
    */
   loadStateDict(state: StateDict, options: LoadOptions = {}): LoadResult {
-    const entries = this.#named<Tensor>((module) => [...module.ownParameters(), ...module.ownBuffers()]);
+    const entries = this.#named<Tensor>((module) => [
+      ...module.ownParameters(),
+      ...module.ownBuffers(),
+    ]);
     return copyInto(entries, state, options);
   }
 
@@ -274,14 +289,16 @@ function cloneModule<T extends Module>(module: T): T {
     if (copies.has(value)) return copies.get(value);
     let copy = value;
     if (value instanceof Module) copy = value.clone();
-    else if (value instanceof Parameter) copy = new Parameter(value.detach().to({ copy: true }), { requiresGrad: value.requiresGrad });
+    else if (value instanceof Parameter)
+      copy = new Parameter(value.detach().to({ copy: true }), { requiresGrad: value.requiresGrad });
     else if (value instanceof Tensor) copy = keep(value.detach().to({ copy: true }));
     copies.set(value, copy);
     return copy;
   };
   // The constructor of the class itself may want arguments: only the base's runs.
   const clone = construct<T>(Module, [], module);
-  for (const [name, buffer] of module.ownBuffers()) clone.registerBuffer(name, checkTensor('clone', copyOf(buffer)));
+  for (const [name, buffer] of module.ownBuffers())
+    clone.registerBuffer(name, checkTensor('clone', copyOf(buffer)));
   for (const [key, value] of Object.entries(module)) Object.assign(clone, { [key]: copyOf(value) });
   clone.setTraining(module.training);
   return clone;

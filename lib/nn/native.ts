@@ -23,9 +23,15 @@ function wrap(handle: ModuleHandle): NativeModule {
   return construct<NativeModule>(NativeModule, [handle], Class);
 }
 
-function runForwardHook(id: number, input: TensorHandle, output: TensorHandle): TensorHandle | undefined {
+function runForwardHook(
+  id: number,
+  input: TensorHandle,
+  output: TensorHandle,
+): TensorHandle | undefined {
   const replaced = runHook(id, () => [new Tensor(input), new Tensor(output)]);
-  return replaced === undefined ? undefined : Tensor.handleOf(checkTensor('a forward hook', replaced));
+  return replaced === undefined
+    ? undefined
+    : Tensor.handleOf(checkTensor('a forward hook', replaced));
 }
 
 /** A module made in C++. Its children, parameters and buffers are reachable from here, one object each. */
@@ -46,7 +52,13 @@ export class NativeModule extends Module {
 
   /** Runs the layer on one input, in one native call. */
   override forward(input: Tensor): Tensor {
-    return new Tensor(native.moduleForward(this.#handle, Tensor.handleOf(checkTensor(`${this.constructor.name}.forward`, input)), runForwardHook));
+    return new Tensor(
+      native.moduleForward(
+        this.#handle,
+        Tensor.handleOf(checkTensor(`${this.constructor.name}.forward`, input)),
+        runForwardHook,
+      ),
+    );
   }
 
   override get kind(): string {
@@ -66,28 +78,43 @@ export class NativeModule extends Module {
   }
 
   override namedChildren(): Named<NativeModule>[] {
-    this.#children ??= Array.from(native.moduleChildren(this.#handle), ([name, handle]) => [name, wrap(handle)]);
+    this.#children ??= Array.from(native.moduleChildren(this.#handle), ([name, handle]) => [
+      name,
+      wrap(handle),
+    ]);
     return [...this.#children];
   }
 
   override ownParameters(): Named<Parameter>[] {
-    this.#parameters ??= Array.from(native.moduleTensors(this.#handle, 'parameters'), ([name, handle]) => [name, new Parameter(handle)]);
+    this.#parameters ??= Array.from(
+      native.moduleTensors(this.#handle, 'parameters'),
+      ([name, handle]) => [name, new Parameter(handle)],
+    );
     return this.#parameters;
   }
 
   override ownBuffers(): Named<Tensor>[] {
-    this.#buffers ??= Array.from(native.moduleTensors(this.#handle, 'buffers'), ([name, handle]) => [name, keep(new Tensor(handle))]);
+    this.#buffers ??= Array.from(
+      native.moduleTensors(this.#handle, 'buffers'),
+      ([name, handle]) => [name, keep(new Tensor(handle))],
+    );
     return this.#buffers;
   }
 
   override registerBuffer(name: string, value: Tensor): Tensor {
-    native.moduleRegisterBuffer(this.#handle, name, Tensor.handleOf(checkTensor('registerBuffer', value)));
+    native.moduleRegisterBuffer(
+      this.#handle,
+      name,
+      Tensor.handleOf(checkTensor('registerBuffer', value)),
+    );
     this.#buffers = [...this.ownBuffers().filter(([other]) => other !== name), [name, keep(value)]];
     return value;
   }
 
   override registerForwardHook(hook: ForwardHook): HookRemover {
-    const id = addHook((input, output) => hook(this, checkTensor('a forward hook', input), checkTensor('a forward hook', output)));
+    const id = addHook((input, output) =>
+      hook(this, checkTensor('a forward hook', input), checkTensor('a forward hook', output)),
+    );
     native.moduleAddHook(this.#handle, id);
     return {
       remove: () => {

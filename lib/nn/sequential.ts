@@ -15,7 +15,9 @@ export class ModuleList<T extends Module = Module> extends Module {
 
   push(module: T): this {
     if (!(module instanceof Module)) {
-      throw new ArgumentError(`${this.constructor.name}: expected a Module, got ${inspect(module, { depth: 0 })}`);
+      throw new ArgumentError(
+        `${this.constructor.name}: expected a Module, got ${inspect(module, { depth: 0 })}`,
+      );
     }
     this.#modules.push(module);
     return this;
@@ -35,11 +37,17 @@ export class ModuleList<T extends Module = Module> extends Module {
   }
 
   override forward(..._inputs: Tensor[]): Tensor {
-    throw new ArgumentError(`${this.constructor.name}.forward: a list of modules has none; run its modules yourself, or use nn.Sequential`);
+    throw new ArgumentError(
+      `${this.constructor.name}.forward: a list of modules has none; run its modules yourself, or use nn.Sequential`,
+    );
   }
 
   override clone(): this {
-    const clone = construct<this>(ModuleList, [this.#modules.map((module) => module.clone())], this);
+    const clone = construct<this>(
+      ModuleList,
+      [this.#modules.map((module) => module.clone())],
+      this,
+    );
     clone.setTraining(this.training);
     return clone;
   }

@@ -22,7 +22,11 @@ function list(title: string, names: readonly string[]): string {
 }
 
 /** Copies `state` into `entries` by name, all or nothing. */
-export function copyInto(entries: readonly [string, Tensor][], state: StateDict, options: LoadOptions): LoadResult {
+export function copyInto(
+  entries: readonly [string, Tensor][],
+  state: StateDict,
+  options: LoadOptions,
+): LoadResult {
   const { strict = true } = options;
   const names = new Set(entries.map(([name]) => name));
   const missingKeys = [...names].filter((name) => !Object.hasOwn(state, name));
@@ -32,8 +36,14 @@ export function copyInto(entries: readonly [string, Tensor][], state: StateDict,
     return source === undefined ? [] : [{ name, value, source }];
   });
   const misfits = pairs
-    .filter(({ value, source }) => !(source instanceof Tensor) || source.shape.join() !== value.shape.join())
-    .map(({ name, value, source }) => `${name} (expected [${value.shape.join(', ')}], got ${source instanceof Tensor ? `[${source.shape.join(', ')}]` : typeof source})`);
+    .filter(
+      ({ value, source }) =>
+        !(source instanceof Tensor) || source.shape.join() !== value.shape.join(),
+    )
+    .map(
+      ({ name, value, source }) =>
+        `${name} (expected [${value.shape.join(', ')}], got ${source instanceof Tensor ? `[${source.shape.join(', ')}]` : typeof source})`,
+    );
   if (misfits.length > 0 || (strict && missingKeys.length + unexpectedKeys.length > 0)) {
     throw new ArgumentError(
       `loadStateDict: expected the ${names.size} names and shapes of this module${list('missing', missingKeys)}${list('unexpected', unexpectedKeys)}${list('misfits', misfits)}`,

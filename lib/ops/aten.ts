@@ -1,5 +1,6 @@
 import { native } from '../internal/binding';
 import { UnsupportedOperatorError } from '../internal/errors';
+import { proxyOf } from '../internal/proxy';
 import { Operator } from './call';
 import { parseSchema } from './schema';
 
@@ -14,14 +15,11 @@ export type Namespace = { readonly [name: string]: RawOperator };
 
 function cached<T>(make: (name: string) => T): Readonly<Record<string, T>> {
   const known = new Map<string, T>();
-  return new Proxy<Record<string, T>>(Object.create(null) as Record<string, T>, {
-    get(_, name) {
-      // Promises and inspectors ask objects for such names.
-      if (typeof name === 'symbol' || name === 'then' || name === 'toJSON') return undefined;
-      let value = known.get(name);
-      if (value === undefined) known.set(name, (value = make(name)));
-      return value;
-    },
+  return proxyOf<Record<string, T>>({}, (name) => {
+    if (name === 'then' || name === 'toJSON') return undefined; // promises and JSON ask objects for these
+    let value = known.get(name);
+    if (value === undefined) known.set(name, (value = make(name)));
+    return value;
   });
 }
 
@@ -34,9 +32,14 @@ function rawOperator(namespace: string, name: string): RawOperator {
   const qualified = namespace === 'aten' ? name : `${namespace}::${name}`;
   const schemas = Array.from(native.overloads(qualified));
   if (schemas.length === 0) {
-    throw new UnsupportedOperatorError(`ops.${namespace}.${name}: the libtorch at hand has no operator of this name`, { op: qualified });
+    throw new UnsupportedOperatorError(
+      `ops.${namespace}.${name}: the libtorch at hand has no operator of this name`,
+      { op: qualified },
+    );
   }
-  const overloads = new Map(schemas.map((schema) => [parseSchema(schema).overload || 'default', schema]));
+  const overloads = new Map(
+    schemas.map((schema) => [parseSchema(schema).overload || 'default', schema]),
+  );
   const byName = cached((overload) => {
     const schema = overloads.get(overload);
     if (schema !== undefined) return callable([schema]);
@@ -45,9 +48,9 @@ function rawOperator(namespace: string, name: string): RawOperator {
       { op: qualified },
     );
   });
-  return new Proxy(callable(schemas), {
-    get: (target, key) => (key === 'schemas' ? schemas : typeof key === 'symbol' ? Reflect.get(target, key) : byName[key]),
-  }) as RawOperator;
+  return proxyOf<RawOperator>(callable(schemas), (key) =>
+    key === 'schemas' ? schemas : byName[key],
+  );
 }
 
 /**

@@ -26,7 +26,8 @@ class Overload {
     this.places = new Map(args.map((argument, place) => [argument.key, place]));
     const [, list, ...more] = this.positional;
     this.#written = args.flatMap((argument, place) => (argument.mutated ? [place] : []));
-    this.variadic = list?.base === 'int' && list.list && list.size === undefined && more.length === 0;
+    this.variadic =
+      list?.base === 'int' && list.list && list.size === undefined && more.length === 0;
   }
 
   /** Puts arguments into the schema's order; undefined where they don't fit this overload. */
@@ -45,13 +46,11 @@ class Overload {
   }
 
   #fits(flat: readonly unknown[]): boolean {
-    const args = this.schema.arguments;
-    for (let i = 0; i < args.length; i++) {
-      const argument = args[i] as SchemaArgument;
+    return this.schema.arguments.every((argument, i) => {
       const value = flat[i];
-      if (value === undefined ? argument.defaultText === undefined && !argument.optional : !accepts(argument, value)) return false;
-    }
-    return true;
+      if (value !== undefined) return accepts(argument, value);
+      return argument.defaultText !== undefined || argument.optional;
+    });
   }
 
   call(flat: readonly unknown[]): unknown {
@@ -59,36 +58,53 @@ class Overload {
     for (const place of this.#absent) {
       if (flat[place] === undefined) continue;
       const argument = this.schema.arguments[place];
-      throw new UnsupportedOperatorError(`${this.schema.name}: the libtorch at hand has no argument '${argument?.key}'`, { op: this.schema.name });
+      throw new UnsupportedOperatorError(
+        `${this.schema.name}: the libtorch at hand has no argument '${argument?.key}'`,
+        { op: this.schema.name },
+      );
     }
     const { returns } = this.schema;
     const args = new Array<unknown>(flat.length);
     for (let i = 0; i < flat.length; i++) args[i] = toNative(flat[i]);
     const result = callNative(this.#id, args);
-    if (returns.length === 1) return this.#result(result, 0, flat);
-    return returns.length === 0 ? undefined : Array.from(result as unknown[], (value, i) => this.#result(value, i, flat));
+    if (returns.length === 1 || !Array.isArray(result)) return this.#result(result, 0, flat);
+    return Array.from(result, (value: unknown, i) => this.#result(value, i, flat));
   }
 
   #result(value: unknown, i: number, flat: readonly unknown[]): unknown {
     const type = this.schema.returns[i];
     if (type === undefined) return value;
     // Written arguments come back as undefined: the caller gets its own object again.
-    return value === undefined && type.mutated ? flat[this.#written[i] ?? 0] : fromNative(value, type);
+    return value === undefined && type.mutated
+      ? flat[this.#written[i] ?? 0]
+      : fromNative(value, type);
   }
 
   // Arguments go by name to the libtorch at hand, which may lack those that the pinned one has.
   #bind(): void {
     const { name, overload, arguments: args } = this.schema;
     const text = native.schema(name, overload);
-    const here = text === undefined ? [] : parseSchema(text).arguments.map((argument) => argument.name);
-    if (text !== undefined) this.#absent = args.flatMap((argument, place) => (here.includes(argument.name) ? [] : [place]));
-    const names = args.map((argument, place) => (this.#absent.includes(place) ? '' : argument.name));
+    const here =
+      text === undefined ? [] : parseSchema(text).arguments.map((argument) => argument.name);
+    if (text !== undefined)
+      this.#absent = args.flatMap((argument, place) =>
+        here.includes(argument.name) ? [] : [place],
+      );
+    const names = args.map((argument, place) =>
+      this.#absent.includes(place) ? '' : argument.name,
+    );
     this.#id = native.findOp(name, overload, names);
   }
 }
 
 function isOptions(value: unknown): value is Options {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Tensor) && !(value instanceof Generator);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Tensor) &&
+    !(value instanceof Generator)
+  );
 }
 
 /** An operator: its overloads in the order in which they are tried. */
@@ -121,7 +137,10 @@ export class Operator {
     const named = Object.entries(options).map(([key, value]) => `${key}: ${describe(value)}`);
     const received = [...args.map(describe), ...named].join(', ') || 'nothing';
     const forms = overloads.map(({ schema }) => schema.text.replace(/^aten::/, '')).join('; ');
-    return new ArgumentError(`${op}: no overload takes (${received}); it takes ${forms}`, { op, received });
+    return new ArgumentError(`${op}: no overload takes (${received}); it takes ${forms}`, {
+      op,
+      received,
+    });
   }
 }
 
@@ -133,6 +152,10 @@ export function installMethods(operators: Readonly<Record<string, Operator>>): v
       return operator.call([this, ...args]);
     };
     Object.defineProperty(method, 'name', { value: name });
-    Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
+    Object.defineProperty(Tensor.prototype, name, {
+      value: method,
+      writable: true,
+      configurable: true,
+    });
   }
 }

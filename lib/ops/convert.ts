@@ -1,6 +1,6 @@
 import { Generator } from '../tensor/generator';
 import { Tensor } from '../tensor/tensor';
-import type { TensorHandle } from '../internal/native';
+import { isHandle } from '../internal/handle';
 import type { SchemaType } from './schema';
 
 function isInteger(value: unknown): boolean {
@@ -35,7 +35,11 @@ export function accepts(type: SchemaType, value: unknown): boolean {
   if (value === undefined || value === null) return type.optional;
   if (!type.list) return acceptsElement(type.base, value);
   if (!Array.isArray(value)) return type.size !== undefined && acceptsElement(type.base, value);
-  return value.every((item) => acceptsElement(type.base, item) || (type.elementOptional && (item === null || item === undefined)));
+  return value.every(
+    (item) =>
+      acceptsElement(type.base, item) ||
+      (type.elementOptional && (item === null || item === undefined)),
+  );
 }
 
 /** Turns tensors and generators, also inside lists, into the handles that the addon takes. */
@@ -48,14 +52,18 @@ export function toNative(value: unknown): unknown {
 /** Turns one result of the addon into what users get; lists are made anew, in the caller's realm. */
 export function fromNative(value: unknown, type: SchemaType): unknown {
   if (Array.isArray(value)) return Array.from(value, (item) => fromNative(item, type));
-  if (type.base === 'Tensor' && value !== null) return new Tensor(value as TensorHandle);
+  if (type.base === 'Tensor' && isHandle(value)) return new Tensor(value);
   return value;
 }
 
 /** Names a value for an error message: `Tensor float32[2, 3]`, `'abc'`, `[1, 2]`. */
 export function describe(value: unknown): string {
-  if (value instanceof Tensor) return value.isDisposed ? 'a disposed Tensor' : `Tensor ${value.dtype}[${value.shape.join(', ')}]`;
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(describe).join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  if (value instanceof Tensor)
+    return value.isDisposed
+      ? 'a disposed Tensor'
+      : `Tensor ${value.dtype}[${value.shape.join(', ')}]`;
+  if (Array.isArray(value))
+    return `[${value.slice(0, 8).map(describe).join(', ')}${value.length > 8 ? ', ...' : ''}]`;
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

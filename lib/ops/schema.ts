@@ -65,10 +65,21 @@ const typePattern = /^([\w.]+)(\([^)]*\))?(\?)?(\[(\d*)\])?(\([^)]*\))?(\?)?$/;
 
 function parseType(text: string): SchemaType {
   const match = typePattern.exec(text);
-  if (!match) return { base: text, optional: false, list: false, size: undefined, elementOptional: false, mutated: false };
-  const [, base = text, alias = '', innerOptional, list, size, listAlias = '', outerOptional] = match;
+  if (!match)
+    return {
+      base: text,
+      optional: false,
+      list: false,
+      size: undefined,
+      elementOptional: false,
+      mutated: false,
+    };
+  const [, base = text, alias = '', innerOptional, list, size, listAlias = '', outerOptional] =
+    match;
   return {
-    base: base.replace(/^Sym(?=Int|Float|Bool)/, '').replace(/^(Int|Float|Bool)$/, (name) => name.toLowerCase()),
+    base: base
+      .replace(/^Sym(?=Int|Float|Bool)/, '')
+      .replace(/^(Int|Float|Bool)$/, (name) => name.toLowerCase()),
     optional: outerOptional !== undefined || (innerOptional !== undefined && list === undefined),
     list: list !== undefined,
     size: size ? Number(size) : undefined,
@@ -106,7 +117,10 @@ function parseReturns(text: string): SchemaReturn[] {
 export function parseSchema(text: string): Schema {
   const open = text.indexOf('(');
   const arrow = text.lastIndexOf(') -> ');
-  const [name = '', overload = ''] = text.slice(0, open).replace(/^aten::/, '').split('.');
+  const [name = '', overload = ''] = text
+    .slice(0, open)
+    .replace(/^aten::/, '')
+    .split('.');
   let keywordOnly = false;
   const args: SchemaArgument[] = [];
   for (const part of splitTopLevel(text.slice(open + 1, arrow))) {

@@ -56,13 +56,22 @@ export function grad(
   inputs: Tensor | readonly Tensor[],
   options: GradOptions & { readonly allowUnused: true },
 ): (Tensor | null)[];
-export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options?: GradOptions): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options?: GradOptions,
+): Tensor[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
-  const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+  const {
+    gradOutputs,
+    createGraph = false,
+    retainGraph = createGraph,
+    allowUnused = false,
+  } = options;
   const from = handles('grad', outputs);
   const found = native.gradients(
     from,

@@ -49,11 +49,17 @@ function shapeOf(data: unknown): number[] {
 
 function flatten(data: unknown, shape: readonly number[], depth: number, into: unknown[]): void {
   const size = shape[depth];
-  const fits = Array.isArray(data) || isTypedArray(data) ? data.length === size : size === undefined;
+  const fits =
+    Array.isArray(data) || isTypedArray(data) ? data.length === size : size === undefined;
   if (!fits) {
-    const got = Array.isArray(data) || isTypedArray(data) ? `${data.length} values` : inspect(data, { depth: 0 });
+    const got =
+      Array.isArray(data) || isTypedArray(data)
+        ? `${data.length} values`
+        : inspect(data, { depth: 0 });
     const wanted = size === undefined ? 'a number' : `${size} values`;
-    throw new ArgumentError(`tensor: expected ${wanted} at depth ${depth}, as in the first element there, got ${got}; all rows must be of one length`);
+    throw new ArgumentError(
+      `tensor: expected ${wanted} at depth ${depth}, as in the first element there, got ${got}; all rows must be of one length`,
+    );
   }
   if (size === undefined) into.push(data);
   else if (isTypedArray(data)) for (const value of data) into.push(value);
@@ -63,13 +69,19 @@ function flatten(data: unknown, shape: readonly number[], depth: number, into: u
 // Numbers go through float64, which holds every float32 and every safe integer.
 function pack(values: readonly unknown[]): { array: TypedArray; dtype: DType } {
   const kinds = new Set(values.map((value) => typeof value));
-  if (kinds.size === 1 && kinds.has('bigint')) return { array: BigInt64Array.from(values as bigint[]), dtype: 'int64' };
-  if (kinds.size === 1 && kinds.has('boolean')) return { array: Uint8Array.from(values, Number), dtype: 'bool' };
+  if (kinds.size === 1 && kinds.has('bigint')) {
+    const bigints = values.filter((value) => typeof value === 'bigint');
+    return { array: BigInt64Array.from(bigints), dtype: 'int64' };
+  }
+  if (kinds.size === 1 && kinds.has('boolean'))
+    return { array: Uint8Array.from(values, Number), dtype: 'bool' };
   const at = values.findIndex((value) => typeof value !== 'number' && typeof value !== 'boolean');
   if (at >= 0) {
     const wrong = values[at];
-    const mixed = typeof wrong === 'bigint' ? '; bigints can\'t be mixed with numbers' : '';
-    throw new ArgumentError(`tensor: expected numbers, got ${inspect(wrong, { depth: 0 })}${mixed}`);
+    const mixed = typeof wrong === 'bigint' ? "; bigints can't be mixed with numbers" : '';
+    throw new ArgumentError(
+      `tensor: expected numbers, got ${inspect(wrong, { depth: 0 })}${mixed}`,
+    );
   }
   return { array: Float64Array.from(values, Number), dtype: 'float32' };
 }
@@ -122,10 +134,16 @@ const detach = rawOp('detach', '', ['self']);
 const factoryNames = ['dtype', 'device'] as const;
 const randomNames = ['generator', ...factoryNames] as const;
 
+function isShape(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
 function shapeList(where: string, shape: Shape): readonly number[] {
   const list = typeof shape === 'number' ? [shape] : shape;
-  if (Array.isArray(list) && list.every((size) => Number.isSafeInteger(size) && size >= 0)) return list;
-  throw new ArgumentError(`${where}: expected a shape of whole numbers from 0 up, got ${inspect(shape)}`);
+  if (isShape(list)) return list;
+  throw new ArgumentError(
+    `${where}: expected a shape of whole numbers from 0 up, got ${inspect(shape)}`,
+  );
 }
 
 function made(handle: TensorHandle, options: TensorOptions): Tensor {
@@ -146,7 +164,10 @@ function random(name: string): (shape: Shape, options?: RandomOptions) => Tensor
   const call = rawOp(name, 'generator', ['size', ...randomNames]);
   return (shape, options = {}) => {
     checkOptions(name, options, [...optionNames, 'generator']);
-    return made(call(shapeList(name, shape), generatorOf(options), options.dtype, options.device), options);
+    return made(
+      call(shapeList(name, shape), generatorOf(options), options.dtype, options.device),
+      options,
+    );
   };
 }
 
@@ -175,8 +196,12 @@ const callRandperm = rawOp('randperm', 'generator', ['n', ...randomNames]);
 /** Makes a tensor full of `value`: float32 of a number, bool of a boolean, int64 of a bigint, without a dtype. */
 export function full(shape: Shape, value: Scalar, options: TensorOptions = {}): Tensor {
   checkOptions('full', options, optionNames);
-  const natural = typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32';
-  return made(callFull(shapeList('full', shape), value, options.dtype ?? natural, options.device), options);
+  const natural =
+    typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32';
+  return made(
+    callFull(shapeList('full', shape), value, options.dtype ?? natural, options.device),
+    options,
+  );
 }
 
 /** The options of `arange`. */
@@ -194,15 +219,29 @@ export interface ArangeOptions extends TensorOptions {
  * ```
  */
 export function arange(end: number | bigint, options?: ArangeOptions): Tensor;
-export function arange(start: number | bigint, end: number | bigint, options?: ArangeOptions): Tensor;
-export function arange(first: number | bigint, second: number | bigint | ArangeOptions = {}, last: ArangeOptions = {}): Tensor {
-  const [start, end, options] = typeof second === 'object' ? [0, first, second] : [first, second, last];
+export function arange(
+  start: number | bigint,
+  end: number | bigint,
+  options?: ArangeOptions,
+): Tensor;
+export function arange(
+  first: number | bigint,
+  second: number | bigint | ArangeOptions = {},
+  last: ArangeOptions = {},
+): Tensor {
+  const [start, end, options] =
+    typeof second === 'object' ? [0, first, second] : [first, second, last];
   checkOptions('arange', options, [...optionNames, 'step']);
   return made(callArange(start, end, options.step, options.dtype, options.device), options);
 }
 
 /** Makes `steps` numbers from `start` to `end`, both included, evenly apart. */
-export function linspace(start: number, end: number, steps: number, options: TensorOptions = {}): Tensor {
+export function linspace(
+  start: number,
+  end: number,
+  steps: number,
+  options: TensorOptions = {},
+): Tensor {
   checkOptions('linspace', options, optionNames);
   return made(callLinspace(start, end, steps, options.dtype, options.device), options);
 }
@@ -214,14 +253,25 @@ export function eye(rows: number, columns = rows, options: TensorOptions = {}): 
 }
 
 /** Makes a tensor of random integers from `low` up to but without `high`, int64 without a dtype. */
-export function randint(low: number, high: number, shape: Shape, options: RandomOptions = {}): Tensor {
+export function randint(
+  low: number,
+  high: number,
+  shape: Shape,
+  options: RandomOptions = {},
+): Tensor {
   checkOptions('randint', options, [...optionNames, 'generator']);
   const size = shapeList('randint', shape);
-  return made(callRandint(low, high, size, generatorOf(options), options.dtype ?? 'int64', options.device), options);
+  return made(
+    callRandint(low, high, size, generatorOf(options), options.dtype ?? 'int64', options.device),
+    options,
+  );
 }
 
 /** Makes a random permutation of the integers from 0 to `n - 1`, int64 without a dtype. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkOptions('randperm', options, [...optionNames, 'generator']);
-  return made(callRandperm(n, generatorOf(options), options.dtype ?? 'int64', options.device), options);
+  return made(
+    callRandperm(n, generatorOf(options), options.dtype ?? 'int64', options.device),
+    options,
+  );
 }

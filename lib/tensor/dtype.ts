@@ -1,26 +1,7 @@
 import { ArgumentError } from '../internal/errors';
-import type { TypedArray } from '../internal/native';
+import type { DType, TypedArray } from '../internal/native';
 
-/** The data types of tensors, by PyTorch's names. */
-export type DType =
-  | 'float32'
-  | 'float64'
-  | 'float16'
-  | 'bfloat16'
-  | 'int8'
-  | 'uint8'
-  | 'int16'
-  | 'uint16'
-  | 'int32'
-  | 'uint32'
-  | 'int64'
-  | 'uint64'
-  | 'bool'
-  | 'complex64'
-  | 'complex128';
-
-/** Where a tensor lives: `'cpu'`, `'cuda'`, `'cuda:1'`, ... */
-export type Device = string;
+export type { Device, DType } from '../internal/native';
 
 /** A number as operators take it: a bigint or a safe integer is an integer, any other number a double. */
 export type Scalar = number | bigint | boolean;
@@ -63,6 +44,7 @@ export function dtypeOf(array: TypedArray): DType {
   // By tag, since an array of another realm is no instance of ours: "[object BigInt64Array]".
   const kind = Object.prototype.toString.call(array).slice(8, -6);
   const name = kind.replace(/^Big|Clamped$/, '').toLowerCase();
-  if (!isDType(name)) throw new ArgumentError(`tensor: a ${kind}Array is not supported; copy it to another kind`);
+  if (!isDType(name))
+    throw new ArgumentError(`tensor: a ${kind}Array is not supported; copy it to another kind`);
   return name;
 }

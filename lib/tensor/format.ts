@@ -10,7 +10,9 @@ function plain(value: number | bigint, dtype: DType): number | boolean {
   if (typeof value === 'number') return value;
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
-  throw new ArgumentError(`toArray: ${value} is outside the safe integers; data() gives it as a bigint`);
+  throw new ArgumentError(
+    `toArray: ${value} is outside the safe integers; data() gives it as a bigint`,
+  );
 }
 
 /** Nests row-major elements by `shape`. */
@@ -37,19 +39,23 @@ const edge = 3;
 
 function element(value: number | bigint, dtype: DType): string {
   if (dtype === 'bool') return String(value !== 0);
-  if (typeof value === 'bigint' || Number.isInteger(value) || !Number.isFinite(value)) return String(value);
+  if (typeof value === 'bigint' || Number.isInteger(value) || !Number.isFinite(value))
+    return String(value);
   const magnitude = Math.abs(value);
-  return magnitude >= 1e-4 && magnitude < 1e5 ? String(Number(value.toFixed(4))) : value.toExponential(4);
+  return magnitude >= 1e-4 && magnitude < 1e5
+    ? String(Number(value.toFixed(4)))
+    : value.toExponential(4);
 }
 
 /** Writes a tensor as `tensor([[1, 2], [3, 4]], float32)`; the middle of those over `longest` elements is left out. */
 export function formatTensor(tensor: Printable, longest = 1000): string {
   const { shape, dtype, device } = tensor;
-  const notes = [dtype as string];
+  const notes: string[] = [dtype];
   if (device !== 'cpu') notes.push(device);
   if (tensor.requiresGrad) notes.push('requiresGrad');
   if (tensor.numel === 0) return `tensor([], shape [${shape.join(', ')}], ${notes.join(', ')})`;
-  if (dtype.startsWith('complex')) return `tensor(shape [${shape.join(', ')}], ${notes.join(', ')})`;
+  if (dtype.startsWith('complex'))
+    return `tensor(shape [${shape.join(', ')}], ${notes.join(', ')})`;
 
   const data = tensor.data();
   const shorten = tensor.numel > longest;

@@ -5,8 +5,11 @@ import type { Device } from './dtype';
 import { Tensor, checkTensor } from './tensor';
 
 function seedOf(where: string, seed: number | bigint): bigint {
-  if (typeof seed === 'bigint' || Number.isSafeInteger(seed)) return BigInt.asUintN(64, BigInt(seed));
-  throw new ArgumentError(`${where}: expected an integer from -2^63 to 2^64 - 1, got ${String(seed)}`);
+  if (typeof seed === 'bigint' || Number.isSafeInteger(seed))
+    return BigInt.asUintN(64, BigInt(seed));
+  throw new ArgumentError(
+    `${where}: expected an integer from -2^63 to 2^64 - 1, got ${String(seed)}`,
+  );
 }
 
 /** Seeds the default random generators of all devices. The same seed gives the same numbers, also in other threads. */
@@ -43,7 +46,10 @@ export class Generator {
   }
 
   setState(state: Tensor): void {
-    native.generatorSetState(this.#handle, Tensor.handleOf(checkTensor('Generator.setState', state)));
+    native.generatorSetState(
+      this.#handle,
+      Tensor.handleOf(checkTensor('Generator.setState', state)),
+    );
   }
 }
 
@@ -54,5 +60,8 @@ export function getRngState(device: Device = 'cpu'): Tensor {
 
 /** Sets the state of the default generator of a device, as `getRngState` gave it. */
 export function setRngState(state: Tensor, device: Device = 'cpu'): void {
-  native.generatorSetState(native.defaultGenerator(device), Tensor.handleOf(checkTensor('setRngState', state)));
+  native.generatorSetState(
+    native.defaultGenerator(device),
+    Tensor.handleOf(checkTensor('setRngState', state)),
+  );
 }

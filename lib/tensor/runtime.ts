@@ -14,7 +14,10 @@ export function getNumThreads(): number {
  *
  * @param options.warnOnly warns on stderr instead of throwing.
  */
-export function useDeterministicAlgorithms(on: boolean, options: { readonly warnOnly?: boolean } = {}): void {
+export function useDeterministicAlgorithms(
+  on: boolean,
+  options: { readonly warnOnly?: boolean } = {},
+): void {
   native.setDeterministic(on, options.warnOnly ?? false);
 }
 

@@ -61,7 +61,9 @@ export class Scope {
 
   // Those that were disposed or kept meanwhile must not pile up in a scope that runs for long.
   #compact(): void {
-    this.#tensors = this.#tensors.filter((each) => Scoped.ownerOf(each) === this && !each.isDisposed);
+    this.#tensors = this.#tensors.filter(
+      (each) => Scoped.ownerOf(each) === this && !each.isDisposed,
+    );
     this.#compactAt = Math.max(1024, 2 * this.#tensors.length);
   }
 
@@ -96,7 +98,9 @@ export class Scope {
 export function refusePromise<T>(where: string, value: T): T {
   if (types.isPromise(value)) {
     value.catch(() => undefined); // its own failure must not end the process as well
-    throw new ArgumentError(`${where}: expected a synchronous function, got one that returns a promise; await outside it`);
+    throw new ArgumentError(
+      `${where}: expected a synchronous function, got one that returns a promise; await outside it`,
+    );
   }
   return value;
 }
@@ -106,12 +110,17 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = new Set<unknown>()): void {
+function forEachTensor(
+  value: unknown,
+  visit: (tensor: Scoped) => void,
+  seen = new Set<unknown>(),
+): void {
   if (typeof value !== 'object' || value === null || seen.has(value)) return;
   seen.add(value);
   if (value instanceof Scoped) visit(value);
   else if (Array.isArray(value)) for (const item of value) forEachTensor(item, visit, seen);
-  else if (isPlain(value)) for (const item of Object.values(value)) forEachTensor(item, visit, seen);
+  else if (isPlain(value))
+    for (const item of Object.values(value)) forEachTensor(item, visit, seen);
 }
 
 /**

@@ -1,6 +1,7 @@
-import { inspect, types } from 'node:util';
+import { inspect } from 'node:util';
 import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
+import { isHandle } from '../internal/handle';
 import type { NodeHandle, TensorHandle, TypedArray } from '../internal/native';
 import { rawOp } from '../internal/op';
 import { arrayFor, isDType, type Device, type DType } from './dtype';
@@ -8,7 +9,14 @@ import { formatTensor, nest, type NestedArray } from './format';
 import { addHook, deleteHook, forgetDeadHooks, type HookRemover, runHook } from './hooks';
 import { Scoped } from './scope';
 
-const toOptions = rawOp('to', 'dtype_layout', ['self', 'dtype', 'device', 'non_blocking', 'copy', 'memory_format']);
+const toOptions = rawOp('to', 'dtype_layout', [
+  'self',
+  'dtype',
+  'device',
+  'non_blocking',
+  'copy',
+  'memory_format',
+]);
 const dimensions = new Float64Array(128);
 
 /** What `Tensor.to` takes besides a dtype and a device. */
@@ -53,8 +61,10 @@ export class Tensor extends Scoped {
 
   /** @internal Tensors are made by `tensor()` and its like. */
   constructor(handle: TensorHandle) {
-    if (!types.isExternal(handle)) {
-      throw new ArgumentError(`new Tensor: expected nobody to call this, got ${inspect(handle)}; use tensor(...)`);
+    if (!isHandle(handle)) {
+      throw new ArgumentError(
+        `new Tensor: expected nobody to call this, got ${inspect(handle)}; use tensor(...)`,
+      );
     }
     super();
     this.#handle = handle;
@@ -86,7 +96,7 @@ export class Tensor extends Scoped {
   }
 
   get dtype(): DType {
-    return native.dtype(this.#handle) as DType;
+    return native.dtype(this.#handle);
   }
 
   get device(): Device {
@@ -138,7 +148,10 @@ export class Tensor extends Scoped {
    */
   get grad(): Tensor | null {
     const known = this.#grad;
-    const handle = native.grad(this.#handle, known === undefined || known.#disposed ? undefined : known.#handle);
+    const handle = native.grad(
+      this.#handle,
+      known === undefined || known.#disposed ? undefined : known.#handle,
+    );
     if (handle === undefined) return known ?? null;
     if (handle === null) {
       this.#grad = undefined;
@@ -191,7 +204,7 @@ export class Tensor extends Scoped {
    * @returns an object whose `remove()` takes the hook away.
    */
   registerHook(hook: (grad: Tensor) => Tensor | undefined | void): HookRemover {
-    const id = addHook((grad) => hook(grad as Tensor));
+    const id = addHook((grad) => hook(checkTensor('registerHook', grad)));
     const position = native.addGradHook(this.#handle, id);
     return {
       remove: () => {
@@ -218,21 +231,27 @@ export class Tensor extends Scoped {
   }
 
   /**
-   * Returns the only element: a number, or a boolean for bool (`x.item<boolean>()`).
+   * Returns the only element as a number, 1 or 0 for bool.
    *
    * @throws ArgumentError when there is not exactly one, or an int64 is outside the safe integers.
    */
-  item<T extends number | boolean = number>(): T {
+  item(): number {
     const value = native.item(this.#handle);
-    if (typeof value === 'bigint') {
-      throw new ArgumentError(`item: ${value} is outside the safe integers; data() gives it as a bigint`);
-    }
-    return value as T;
+    if (typeof value !== 'bigint') return Number(value);
+    throw new ArgumentError(
+      `item: ${value} is outside the safe integers; data() gives it as a bigint`,
+    );
   }
 
   /** Returns this tensor with another dtype or device: a new handle always, new memory only where something changes. */
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
-    const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = { ...toTarget(target), ...options };
+    const {
+      dtype,
+      device,
+      nonBlocking = false,
+      copy = false,
+      memoryFormat,
+    } = { ...toTarget(target), ...options };
     return new Tensor(toOptions(this.#handle, dtype, device, nonBlocking, copy, memoryFormat));
   }
 
@@ -281,7 +300,9 @@ export class Tensor extends Scoped {
 
   [inspect.custom](): string {
     const name = this.constructor.name;
-    return this.#disposed ? `${name}(disposed)` : `${name} ${formatTensor(this, 100).slice('tensor'.length)}`;
+    return this.#disposed
+      ? `${name}(disposed)`
+      : `${name} ${formatTensor(this, 100).slice('tensor'.length)}`;
   }
 }
 
@@ -320,5 +341,7 @@ export function toTarget(target: DType | Device | Tensor | ToOptions): ToOptions
 /** @internal Runs the gradient hook `id`; given to the addon with each backward pass. */
 export function runGradHook(id: number, grad: TensorHandle): TensorHandle | undefined {
   const replaced = runHook(id, () => [new Tensor(grad)]);
-  return replaced === undefined ? undefined : Tensor.handleOf(checkTensor('a gradient hook', replaced));
+  return replaced === undefined
+    ? undefined
+    : Tensor.handleOf(checkTensor('a gradient hook', replaced));
 }

@@ -23,7 +23,8 @@ napi_value grad(Call& call) {
 void check_gradient(const at::Tensor& tensor, const at::Tensor& gradient) {
   if (gradient.sizes() != tensor.sizes() || gradient.scalar_type() != tensor.scalar_type() ||
       gradient.device() != tensor.device()) {
-    throw Refusal("grad: expected a gradient like the Tensor " + describe(tensor) + ", got " + describe(gradient));
+    throw Refusal("grad: expected a gradient like the Tensor " + describe(tensor) + ", got " +
+                  describe(gradient));
   }
   if (gradient.is_same(tensor)) throw Refusal("grad: a Tensor can't be its own gradient");
 }
@@ -53,7 +54,9 @@ napi_value grad_fn(Call& call) {
   return null_or_node(call, tensor_of(call, call[0], "gradFn").grad_fn());
 }
 
-napi_value node_name(Call& call) { return js_string(call, node_of(call, call[0], "gradFn")->name()); }
+napi_value node_name(Call& call) {
+  return js_string(call, node_of(call, call[0], "gradFn")->name());
+}
 
 napi_value next_nodes(Call& call) {
   const auto node = node_of(call, call[0], "gradFn");
@@ -92,11 +95,12 @@ napi_value take_dead_hooks(Call& call) {
 }
 
 // libtorch sums a gradient that is larger than its tensor; Python refuses it, and so do we.
-void check_gradients(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& gradients,
-                     const char* where) {
+void check_gradients(const std::vector<at::Tensor>& outputs,
+                     const std::vector<at::Tensor>& gradients, const char* where) {
   if (outputs.size() != gradients.size()) {
-    throw Refusal(std::string(where) + ": expected one gradient for each of " + std::to_string(outputs.size()) +
-                  " outputs, got " + std::to_string(gradients.size()));
+    throw Refusal(std::string(where) + ": expected one gradient for each of " +
+                  std::to_string(outputs.size()) + " outputs, got " +
+                  std::to_string(gradients.size()));
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (gradients[i].defined() && gradients[i].sizes() != outputs[i].sizes()) {
@@ -129,9 +133,11 @@ napi_value gradients(Call& call) {
   check_gradients(outputs, output_gradients, "grad");
   JsHookRunner runner(call, call[6]);
   const HookScope scope(&runner);
-  const auto found = torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
+  const auto found =
+      torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
   napi_value array = js_array(call, found.size());
-  for (size_t i = 0; i < found.size(); ++i) set_element(call, array, i, wrap_tensor(call, found[i]));
+  for (size_t i = 0; i < found.size(); ++i)
+    set_element(call, array, i, wrap_tensor(call, found[i]));
   return array;
 }
 

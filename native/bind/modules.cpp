@@ -17,7 +17,8 @@ nn::Option option_of(const Call& call, napi_value value, const std::string& key)
     return number;
   }
   if (is_array(call, value)) return ints_of(call, value, key.c_str());
-  throw Refusal("option '" + key + "': expected a number, a boolean, a string or a list of integers, got " +
+  throw Refusal("option '" + key +
+                "': expected a number, a boolean, a string or a list of integers, got " +
                 describe(call, value));
 }
 
@@ -99,7 +100,9 @@ napi_value is_training(Call& call) {
   return js_bool(call, module_of(call, call[0], "training")->is_training());
 }
 
-napi_value clone(Call& call) { return wrap_module(call, module_of(call, call[0], "clone")->copy()); }
+napi_value clone(Call& call) {
+  return wrap_module(call, module_of(call, call[0], "clone")->copy());
+}
 
 napi_value add_hook(Call& call) {
   module_of(call, call[0], "registerForwardHook")

@@ -22,7 +22,8 @@ napi_value overloads(Call& call) {
 }
 
 napi_value schema(Call& call) {
-  const auto handle = find_operator(string_of(call, call[0], "schema"), string_of(call, call[1], "schema"));
+  const auto handle =
+      find_operator(string_of(call, call[0], "schema"), string_of(call, call[1], "schema"));
   if (!handle) return call.undefined();
   std::ostringstream text;
   text << handle->schema();
@@ -136,11 +137,8 @@ napi_value call_op(Call& call) {
 
 const Functions& op_functions() {
   static const Functions functions{
-      {"schemas", guarded<schemas>},
-      {"overloads", guarded<overloads>},
-      {"schema", guarded<schema>},
-      {"findOp", guarded<find_op>},
-      {"callOp", guarded<call_op>},
+      {"schemas", guarded<schemas>}, {"overloads", guarded<overloads>}, {"schema", guarded<schema>},
+      {"findOp", guarded<find_op>},  {"callOp", guarded<call_op>},
   };
   return functions;
 }

@@ -16,7 +16,9 @@ uint64_t seed_of(const Call& call, napi_value value) {
   uint64_t seed = 0;
   bool lossless = false;
   const auto status = napi_get_value_bigint_uint64(call.env(), value, &seed, &lossless);
-  if (status != napi_ok || !lossless) throw Refusal("manualSeed: expected an integer from 0 to 2^64 - 1, got " + describe(call, value));
+  if (status != napi_ok || !lossless)
+    throw Refusal("manualSeed: expected an integer from 0 to 2^64 - 1, got " +
+                  describe(call, value));
   return seed;
 }
 
@@ -41,7 +43,8 @@ napi_value manual_seed(Call& call) {
 napi_value set_num_threads(Call& call) {
   const auto count = int_of(call, call[0], "setNumThreads");
   if (count < 1 || count > 4096) {
-    throw Refusal("setNumThreads: expected an integer from 1 to 4096, got " + describe(call, call[0]));
+    throw Refusal("setNumThreads: expected an integer from 1 to 4096, got " +
+                  describe(call, call[0]));
   }
   at::set_num_threads(static_cast<int>(count));
   return call.undefined();
@@ -58,7 +61,8 @@ napi_value set_deterministic(Call& call) {
 
 napi_value create_generator(Call& call) {
   const auto device = device_of(string_of(call, call[0], "Generator"));
-  if (!device.is_cpu()) throw Refusal("Generator: expected the device 'cpu', got '" + device.str() + "'");
+  if (!device.is_cpu())
+    throw Refusal("Generator: expected the device 'cpu', got '" + device.str() + "'");
   return wrap_generator(call, at::detail::createCPUGenerator());
 }
 

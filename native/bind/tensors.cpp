@@ -64,8 +64,8 @@ napi_value from_data(Call& call) {
   const auto source = checked_element_type(view, "tensor");
   auto tensor = at::empty(shape, source);
   if (static_cast<size_t>(tensor.numel()) != view.length) {
-    throw Refusal("tensor: expected " + std::to_string(tensor.numel()) + " values for its shape, got " +
-                  std::to_string(view.length));
+    throw Refusal("tensor: expected " + std::to_string(tensor.numel()) +
+                  " values for its shape, got " + std::to_string(view.length));
   }
   if (view.length > 0) std::memcpy(tensor.mutable_data_ptr(), view.data, tensor.nbytes());
   return wrap_tensor(call, tensor.to(dtype));
@@ -92,7 +92,8 @@ napi_value item(Call& call) {
   }
   const auto value = tensor.item();
   if (value.isBoolean()) return js_bool(call, value.toBool());
-  if (value.isComplex()) throw Refusal("item: complex values have no JavaScript number; use viewAsReal()");
+  if (value.isComplex())
+    throw Refusal("item: complex values have no JavaScript number; use viewAsReal()");
   if (value.isFloatingPoint()) return js_number(call, value.toDouble());
   return js_integer(call, value.toLong());
 }
@@ -127,12 +128,16 @@ napi_value set_requires_grad(Call& call) {
   const auto& tensor = tensor_of(call, call[0], "requiresGrad");
   const bool on = bool_of(call, call[1], "requiresGrad");
   if (!on && !tensor.is_leaf()) {
-    throw Refusal("requiresGrad: expected a leaf to turn it off, got the result of an operation; use detach()");
+    throw Refusal(
+        "requiresGrad: expected a leaf to turn it off, got the result of an operation; use "
+        "detach()");
   }
   tensor.set_requires_grad(on);
   return call.undefined();
 }
-napi_value is_leaf(Call& call) { return js_bool(call, tensor_of(call, call[0], "isLeaf").is_leaf()); }
+napi_value is_leaf(Call& call) {
+  return js_bool(call, tensor_of(call, call[0], "isLeaf").is_leaf());
+}
 napi_value version(Call& call) {
   return js_number(call, static_cast<double>(tensor_of(call, call[0], "version")._version()));
 }
@@ -141,7 +146,8 @@ napi_value set_data(Call& call) {
   return call.undefined();
 }
 napi_value same_tensor(Call& call) {
-  return js_bool(call, tensor_of(call, call[0], "sameTensor").is_same(tensor_of(call, call[1], "sameTensor")));
+  return js_bool(
+      call, tensor_of(call, call[0], "sameTensor").is_same(tensor_of(call, call[1], "sameTensor")));
 }
 napi_value dispose(Call& call) {
   dispose_tensor(call, call[0]);

@@ -53,7 +53,8 @@ std::vector<std::string> aten_schemas() {
 }
 
 std::vector<std::string> overload_schemas(const std::string& name) {
-  return schemas_of([wanted = qualified(name)](const std::string& other) { return other == wanted; });
+  return schemas_of(
+      [wanted = qualified(name)](const std::string& other) { return other == wanted; });
 }
 
 size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& arguments) {
@@ -62,8 +63,8 @@ size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& 
   if (!schema.overload_name().empty()) op.name += "." + schema.overload_name();
   for (const auto& name : arguments) {
     if (name.empty()) continue;
-    TORCH_CHECK(schema.argumentIndexWithName(name).has_value(), op.name, ": this libtorch has no argument '",
-                name, "'; its schema is ", text(schema));
+    TORCH_CHECK(schema.argumentIndexWithName(name).has_value(), op.name,
+                ": this libtorch has no argument '", name, "'; its schema is ", text(schema));
   }
   for (const auto& argument : schema.arguments()) {
     const auto found = std::find(arguments.begin(), arguments.end(), argument.name());

@@ -1,6 +1,6 @@
 #pragma once
-#include <ATen/core/dispatch/OperatorEntry.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/dispatch/OperatorEntry.h>
 
 #include <cstdint>
 #include <deque>

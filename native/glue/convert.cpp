@@ -88,8 +88,8 @@ T* unwrap(const Call& call, napi_value value) {
 // The beginning of a refusal's message, written only when there is one.
 class Where {
  public:
-  Where(const char* name) : name_(name) {}                             // NOLINT: implicit
-  Where(const c10::Argument& argument) : argument_(&argument) {}       // NOLINT: implicit
+  Where(const char* name) : name_(name) {}                        // NOLINT: implicit
+  Where(const c10::Argument& argument) : argument_(&argument) {}  // NOLINT: implicit
   std::string text() const {
     return argument_ == nullptr ? name_ : "argument '" + argument_->name() + "'";
   }
@@ -105,7 +105,9 @@ class Where {
 }
 
 [[noreturn]] void refuse_disposed(Where where, const char* what) {
-  const std::string advice = std::string(what) == "tensor" ? "; use keep() or return it from tidy() to hold it longer" : "";
+  const std::string advice = std::string(what) == "tensor"
+                                 ? "; use keep() or return it from tidy() to hold it longer"
+                                 : "";
   throw Refusal(where.text() + ": the " + what + " has been disposed" + advice,
                 "ERR_TORCH_DISPOSED");
 }
@@ -462,7 +464,8 @@ std::optional<c10::IValue> try_name(const Call& call, napi_value value, Kind kin
   }
 }
 
-// A value of a type that is neither a list nor optional; nothing where the value is of another kind.
+// A value of a type that is neither a list nor optional; nothing where the value is of another
+// kind.
 std::optional<c10::IValue> try_plain(const Call& call, napi_value value, const c10::Type& type,
                                      Where where) {
   switch (type.kind()) {
@@ -494,13 +497,13 @@ std::optional<c10::IValue> try_plain(const Call& call, napi_value value, const c
       return c10::IValue(*box->value);
     }
     default:
-      throw Refusal(where.text() + ": arguments of type " + type.str() + " can't be passed from JavaScript",
-                    "ERR_TORCH_UNSUPPORTED_OPERATOR");
+      throw Refusal(
+          where.text() + ": arguments of type " + type.str() + " can't be passed from JavaScript",
+          "ERR_TORCH_UNSUPPORTED_OPERATOR");
   }
 }
 
-c10::IValue plain_of(const Call& call, napi_value value, const c10::Type& type,
-                     Where where) {
+c10::IValue plain_of(const Call& call, napi_value value, const c10::Type& type, Where where) {
   auto result = try_plain(call, value, type, where);
   if (!result) refuse(call, value, where, type.str());
   return std::move(*result);
@@ -551,8 +554,9 @@ c10::IValue list_argument(const Call& call, napi_value value, const c10::TypePtr
     default:
       break;
   }
-  throw Refusal(where.text() + ": lists of " + element_type->str() + " can't be passed from JavaScript",
-                "ERR_TORCH_UNSUPPORTED_OPERATOR");
+  throw Refusal(
+      where.text() + ": lists of " + element_type->str() + " can't be passed from JavaScript",
+      "ERR_TORCH_UNSUPPORTED_OPERATOR");
 }
 
 // `int[2]` also takes one number, for both.

@@ -20,7 +20,8 @@ namespace fastopt {
 // Which storages the live handles of an environment keep, and the bytes told to V8 for each.
 class StorageLedger {
  public:
-  // Both return the change to tell V8: nothing for all but the first and the last handle of a storage.
+  // Both return the change to tell V8: nothing for all but the first and the last handle of a
+  // storage.
   int64_t add(const void* storage, int64_t bytes);
   int64_t remove(const void* storage);
 

@@ -25,7 +25,9 @@ class JsHookRunner final : public HookRunner {
 
  private:
   struct HandleScope {
-    explicit HandleScope(napi_env env) : env(env) { check(env, napi_open_handle_scope(env, &scope)); }
+    explicit HandleScope(napi_env env) : env(env) {
+      check(env, napi_open_handle_scope(env, &scope));
+    }
     ~HandleScope() { napi_close_handle_scope(env, scope); }
     napi_env env;
     napi_handle_scope scope = nullptr;
@@ -33,8 +35,8 @@ class JsHookRunner final : public HookRunner {
 
   at::Tensor run(size_t count, const napi_value* arguments) {
     napi_value result = nullptr;
-    check(call_.env(), napi_call_function(call_.env(), call_.undefined(), function_, count,
-                                          arguments, &result));
+    check(call_.env(),
+          napi_call_function(call_.env(), call_.undefined(), function_, count, arguments, &result));
     return optional_tensor_of(call_, result, "hook");
   }
 

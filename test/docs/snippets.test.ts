@@ -6,7 +6,10 @@ import * as torch from '../../lib/index';
 import { enterScope } from '../../lib/tensor/scope';
 
 const root = join(__dirname, '../..');
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) => name.endsWith('.md'));
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
 
 interface Snippet {
   page: string;
@@ -16,28 +19,57 @@ interface Snippet {
 
 function snippetsOf(page: string): Snippet[] {
   const text = readFileSync(join(root, page), 'utf8');
-  return Array.from(text.matchAll(/^```ts\n(.*?)^```$/gms), (match) => ({ page, line: text.slice(0, match.index).split('\n').length, code: match[1] ?? '' }));
+  return Array.from(text.matchAll(/^```ts\n(.*?)^```$/gms), (match) => ({
+    page,
+    line: text.slice(0, match.index).split('\n').length,
+    code: match[1] ?? '',
+  }));
 }
 
-const AsyncFunction = (async () => {}).constructor as new (...names: string[]) => (...values: unknown[]) => Promise<void>;
+const AsyncFunction = (async () => {}).constructor as new (
+  ...names: string[]
+) => (...values: unknown[]) => Promise<void>;
 
 /** Makes a function of a snippet, in which a printed line with a comment behind it calls `check(printed, comment)`. */
 function compile(code: string): (...values: unknown[]) => Promise<void> {
-  const checked = code.replace(/^(\s*)console\.log\((.*)\); \/\/ (.*)$/gm, (_, indent: string, args: string, wanted: string) => `${indent}check([${args}], ${JSON.stringify(wanted)});`);
-  const { code: plain } = transformSync(checked, { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' }, filename: 'snippet.ts' });
-  const body = plain.replace(/^import \{([^}]*)\} from ['"]@fastopt\/torch['"];$/gm, (_, names: string) => `const {${names.replace(/ as /g, ': ')}} = torch;`);
+  const checked = code.replace(
+    /^(\s*)console\.log\((.*)\); \/\/ (.*)$/gm,
+    (_, indent: string, args: string, wanted: string) =>
+      `${indent}check([${args}], ${JSON.stringify(wanted)});`,
+  );
+  const { code: plain } = transformSync(checked, {
+    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+    module: { type: 'es6' },
+    filename: 'snippet.ts',
+  });
+  const body = plain.replace(
+    /^import \{([^}]*)\} from ['"]@fastopt\/torch['"];$/gm,
+    (_, names: string) => `const {${names.replace(/ as /g, ': ')}} = torch;`,
+  );
   return new AsyncFunction('torch', 'check', 'console', body);
 }
 
 const quiet = { log: () => undefined };
 
-test.each(pages.flatMap(snippetsOf))('$page:$line runs and prints what it says', async ({ code }) => {
-  enterScope(undefined); // snippets may await
-  await compile(code)(torch, (printed: unknown[], wanted: string) => {
-    const text = printed.map((value) => (typeof value === 'string' ? value : inspect(value, { breakLength: Infinity }))).join(' ');
-    expect(text.replace(/\s+/g, ' ').replace(/\[ /g, '[').replace(/ \]/g, ']')).toBe(wanted);
-  }, quiet);
-}, 60_000);
+test.each(pages.flatMap(snippetsOf))(
+  '$page:$line runs and prints what it says',
+  async ({ code }) => {
+    enterScope(undefined); // snippets may await
+    await compile(code)(
+      torch,
+      (printed: unknown[], wanted: string) => {
+        const text = printed
+          .map((value) =>
+            typeof value === 'string' ? value : inspect(value, { breakLength: Infinity }),
+          )
+          .join(' ');
+        expect(text.replace(/\s+/g, ' ').replace(/\[ /g, '[').replace(/ \]/g, ']')).toBe(wanted);
+      },
+      quiet,
+    );
+  },
+  60_000,
+);
 
 test('there are snippets', () => {
   expect(pages.flatMap(snippetsOf).length).toBeGreaterThan(10);

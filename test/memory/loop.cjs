@@ -12,4 +12,12 @@ const net = new nn.Linear(4, 2);
 const opt = Nadam(net.parameters(), { lr: 0.1 });
 nn.crossEntropy(net.forward(ones([3, 4])), ones([3], { dtype: 'int64' })).backward();
 opt.step();
-console.log(JSON.stringify({ node: process.version, peakMB: Math.round(peak / 1e6), tensors: memory().tensors, napi: version().napi, step: opt.state.get(net.weight).step }));
+console.log(
+  JSON.stringify({
+    node: process.version,
+    peakMB: Math.round(peak / 1e6),
+    tensors: memory().tensors,
+    napi: version().napi,
+    step: opt.state.get(net.weight).step,
+  }),
+);

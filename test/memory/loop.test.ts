@@ -10,9 +10,17 @@ test('the addon registered for the experimental Node-API, without which a loop f
 });
 
 test('a synchronous loop without a scope stays under 500 MB in a process of its own', () => {
-  const { stdout, stderr } = spawnSync(process.execPath, [join(__dirname, 'loop.cjs'), join(__dirname, '../../dist')], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(__dirname, 'loop.cjs'), join(__dirname, '../../dist')],
+    { encoding: 'utf8' },
+  );
   expect(stderr).toBe('');
-  const { peakMB, tensors, step } = JSON.parse(stdout) as { peakMB: number; tensors: number; step: number };
+  const { peakMB, tensors, step } = JSON.parse(stdout) as {
+    peakMB: number;
+    tensors: number;
+    step: number;
+  };
   expect(peakMB).toBeLessThan(limitMB);
   expect(tensors).toBeLessThan(1000);
   expect(step).toBe(1);

@@ -7,22 +7,43 @@ test.each([
   ['xresnet50', 167, 23_547_754],
   ['xresnet101', 320, 42_539_882],
   ['xresnet152', 473, 58_183_530],
-] as const)('%s has %i parameter tensors and %i parameters, as in fastai', (arch, tensors, count) => {
-  using model = models[arch]({ nOut: 10 });
-  const parameters = model.parameters();
-  expect([parameters.length, parameters.reduce((sum, parameter) => sum + parameter.numel, 0)]).toEqual([tensors, count]);
-});
+] as const)(
+  '%s has %i parameter tensors and %i parameters, as in fastai',
+  (arch, tensors, count) => {
+    using model = models[arch]({ nOut: 10 });
+    const parameters = model.parameters();
+    expect([
+      parameters.length,
+      parameters.reduce((sum, parameter) => sum + parameter.numel, 0),
+    ]).toEqual([tensors, count]);
+  },
+);
 
-test('xresnet34 has fastai\'s names, shapes and order', () => {
+test("xresnet34 has fastai's names, shapes and order", () => {
   using model = models.xresnet34({ nOut: 10 });
-  const shapes = new Map(model.namedParameters().map(([name, parameter]) => [name, parameter.shape]));
-  expect([...shapes.keys()].slice(0, 4)).toEqual(['0.0.weight', '0.1.weight', '0.1.bias', '1.0.weight']);
+  const shapes = new Map(
+    model.namedParameters().map(([name, parameter]) => [name, parameter.shape]),
+  );
+  expect([...shapes.keys()].slice(0, 4)).toEqual([
+    '0.0.weight',
+    '0.1.weight',
+    '0.1.bias',
+    '1.0.weight',
+  ]);
   expect(shapes.get('0.0.weight')).toEqual([32, 3, 3, 3]);
   expect(shapes.get('5.0.convpath.0.0.weight')).toEqual([128, 64, 3, 3]);
   expect(shapes.get('5.0.idpath.1.0.weight')).toEqual([128, 64, 1, 1]);
   expect([...shapes.keys()].slice(-3)).toEqual(['7.2.convpath.1.1.bias', '11.weight', '11.bias']);
   expect(shapes.get('11.weight')).toEqual([10, 512]);
-  expect(model.children().map((child) => child.kind)).toEqual([...Array<string>(3).fill('ConvLayer'), 'MaxPool2d', ...Array<string>(4).fill('Sequential'), 'AdaptiveAvgPool2d', 'Flatten', 'Dropout', 'Linear']);
+  expect(model.children().map((child) => child.kind)).toEqual([
+    ...Array<string>(3).fill('ConvLayer'),
+    'MaxPool2d',
+    ...Array<string>(4).fill('Sequential'),
+    'AdaptiveAvgPool2d',
+    'Flatten',
+    'Dropout',
+    'Linear',
+  ]);
 });
 
 test('starts as fastai starts it: biases 0, the last norm of each path 0, weights of std sqrt(2 / fan_in)', () => {

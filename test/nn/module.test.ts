@@ -1,4 +1,4 @@
-import { nn, noGrad, ones, randn, Tensor, tensor, zeros } from '../../lib/index';
+import { nn, noGrad, ones, randn, type Tensor, tensor, zeros } from '../../lib/index';
 import { expectClose, numbers, thrown } from '../support/tensors';
 
 class Net extends nn.Module {
@@ -15,8 +15,16 @@ class Net extends nn.Module {
 describe('a module written in TypeScript', () => {
   test('has its properties as children and parameters, in order of declaration', () => {
     using net = new Net();
-    expect(net.namedChildren().map(([name, child]) => [name, child.kind])).toEqual([['first', 'Linear'], ['second', 'Linear']]);
-    expect(net.namedParameters().map(([name]) => name)).toEqual(['scale', 'first.weight', 'first.bias', 'second.weight']);
+    expect(net.namedChildren().map(([name, child]) => [name, child.kind])).toEqual([
+      ['first', 'Linear'],
+      ['second', 'Linear'],
+    ]);
+    expect(net.namedParameters().map(([name]) => name)).toEqual([
+      'scale',
+      'first.weight',
+      'first.bias',
+      'second.weight',
+    ]);
     expect(net.namedBuffers().map(([name]) => name)).toEqual(['mean']);
     expect(net.namedModules().map(([name]) => name)).toEqual(['', 'first', 'second']);
   });
@@ -32,7 +40,12 @@ describe('a module written in TypeScript', () => {
     const x = randn([5, 4]);
     const out = net.forward(x);
     const { first, second } = net;
-    const byHand = x.sub(1).matmul(first.weight.t()).add(first.bias!).relu().matmul(second.weight.t());
+    const byHand = x
+      .sub(1)
+      .matmul(first.weight.t())
+      .add(first.bias!)
+      .relu()
+      .matmul(second.weight.t());
     expectClose(out, numbers(byHand));
     out.sum().backward();
     expect(net.parameters().every((parameter) => parameter.hasGrad)).toBe(true);
@@ -69,11 +82,17 @@ describe('a module written in TypeScript', () => {
 
   test('dispose frees everything, twice does nothing, and use is refused', () => {
     const net = new Net();
-    net.forward(randn([1, 4])).sum().backward();
+    net
+      .forward(randn([1, 4]))
+      .sum()
+      .backward();
     net.dispose();
     net.dispose();
     expect(net.scale.isDisposed).toBe(true);
-    expect(thrown(() => net.parameters())).toMatchObject({ code: 'ERR_TORCH_DISPOSED', message: 'Net: the module has been disposed' });
+    expect(thrown(() => net.parameters())).toMatchObject({
+      code: 'ERR_TORCH_DISPOSED',
+      message: 'Net: the module has been disposed',
+    });
     expect(thrown(() => net.forward(zeros([1, 4]))).code).toBe('ERR_TORCH_DISPOSED');
   });
 });
@@ -93,7 +112,10 @@ describe('train, eval, apply, to', () => {
   test('to moves floating parameters, gradients and buffers in place', () => {
     using net = new nn.Sequential(new nn.Linear(2, 2), new nn.BatchNorm1d(2));
     const [weight] = net.parameters();
-    net.forward(randn([4, 2])).sum().backward();
+    net
+      .forward(randn([4, 2]))
+      .sum()
+      .backward();
     net.to('float64');
     expect(net.parameters()[0]).toBe(weight);
     expect([weight?.dtype, weight?.grad?.dtype]).toEqual(['float64', 'float64']);
@@ -112,7 +134,15 @@ describe('state', () => {
   test('stateDict copies parameters and buffers, module by module', () => {
     using net = new nn.Sequential(new nn.Linear(1, 1), new nn.BatchNorm1d(1));
     const state = net.stateDict();
-    expect(Object.keys(state)).toEqual(['0.weight', '0.bias', '1.weight', '1.bias', '1.running_mean', '1.running_var', '1.num_batches_tracked']);
+    expect(Object.keys(state)).toEqual([
+      '0.weight',
+      '0.bias',
+      '1.weight',
+      '1.bias',
+      '1.running_mean',
+      '1.running_var',
+      '1.num_batches_tracked',
+    ]);
     noGrad(() => net.parameters()[0]?.fill_(9));
     expect(state['0.weight']?.item()).not.toBe(9);
     net.loadStateDict(state);
@@ -122,16 +152,24 @@ describe('state', () => {
   test('loadStateDict changes nothing when something does not fit', () => {
     using net = new nn.Linear(2, 1);
     const before = numbers(net.weight);
-    const error = thrown(() => net.loadStateDict({ weight: zeros([1, 2]), bias: zeros([3]), extra: zeros(1) }));
+    const error = thrown(() =>
+      net.loadStateDict({ weight: zeros([1, 2]), bias: zeros([3]), extra: zeros(1) }),
+    );
     expect(error.code).toBe('ERR_TORCH_ARGUMENT');
-    expect(error.message).toBe('loadStateDict: expected the 2 names and shapes of this module\n  unexpected: extra\n  misfits: bias (expected [1], got [3])');
+    expect(error.message).toBe(
+      'loadStateDict: expected the 2 names and shapes of this module\n  unexpected: extra\n  misfits: bias (expected [1], got [3])',
+    );
     expect(numbers(net.weight)).toEqual(before);
-    expect(thrown(() => net.loadStateDict({ weight: 1 as never, bias: zeros(1) })).message).toContain('weight (expected [1, 2], got number)');
+    expect(
+      thrown(() => net.loadStateDict({ weight: 1 as never, bias: zeros(1) })).message,
+    ).toContain('weight (expected [1, 2], got number)');
   });
 
   test('strict: false loads what matches and tells the rest', () => {
     using net = new nn.Linear(2, 1);
-    expect(net.loadStateDict({ weight: zeros([1, 2]), extra: zeros(1) }, { strict: false })).toEqual({ missingKeys: ['bias'], unexpectedKeys: ['extra'] });
+    expect(
+      net.loadStateDict({ weight: zeros([1, 2]), extra: zeros(1) }, { strict: false }),
+    ).toEqual({ missingKeys: ['bias'], unexpectedKeys: ['extra'] });
     expect(net.weight.toArray()).toEqual([[0, 0]]);
   });
 });
@@ -147,7 +185,10 @@ describe('forward hooks', () => {
         return output.mul(0);
       });
       expectClose(net.forward(randn([1, width])), [0, 0], 0);
-      expect(shapes).toEqual([[1, width], [1, 2]]);
+      expect(shapes).toEqual([
+        [1, width],
+        [1, 2],
+      ]);
       hook.remove();
       net.forward(randn([1, width]));
       expect(shapes).toHaveLength(2);
@@ -158,7 +199,9 @@ describe('forward hooks', () => {
   test('a hook on a child inside native code fires, and its error comes out', () => {
     using net = new nn.Sequential(new nn.Linear(2, 2));
     const mine = new Error('mine');
-    const hook = net.children()[0]!.registerForwardHook(() => { throw mine; });
+    const hook = net.children()[0]!.registerForwardHook(() => {
+      throw mine;
+    });
     expect(thrown(() => net.forward(ones([1, 2])))).toBe(mine);
     hook.remove();
     expect(net.forward(ones([1, 2])).shape).toEqual([1, 2]);
@@ -186,7 +229,9 @@ describe('containers', () => {
     using net = new nn.Sequential(new nn.Sequential(new nn.ReLU()));
     expect(net.getSubmodule('0.0').kind).toBe('ReLU');
     expect(net.getSubmodule('')).toBe(net);
-    expect(thrown(() => net.getSubmodule('0.7')).message).toBe("getSubmodule: expected the name of a module, got '0.7': no '7' in Sequential");
+    expect(thrown(() => net.getSubmodule('0.7')).message).toBe(
+      "getSubmodule: expected the name of a module, got '0.7', which is none in Sequential",
+    );
   });
 });
 
@@ -197,19 +242,35 @@ describe('registerBuffer', () => {
     expect(Object.keys(net.stateDict())).toEqual(['weight', 'bias', 'count']);
   });
 
-  test.each([['a.b', /without dots/], ['', /without dots/]])('refuses the name %p', (name, message) => {
+  test.each([
+    ['a.b', /without dots/],
+    ['', /without dots/],
+  ])('refuses the name %p', (name, message) => {
     using net = new Net();
     expect(thrown(() => net.registerBuffer(name, ones(1))).message).toMatch(message);
   });
 });
 
 test('summary lists layers, shapes and totals, and moves no statistics', () => {
-  using net = new nn.Sequential(new nn.Conv2d(1, 2, 3), new nn.BatchNorm2d(2), new nn.Flatten(), new nn.Linear(72, 3));
-  const before = Object.fromEntries(Object.entries(net.stateDict()).map(([name, value]) => [name, numbers(value)]));
+  using net = new nn.Sequential(
+    new nn.Conv2d(1, 2, 3),
+    new nn.BatchNorm2d(2),
+    new nn.Flatten(),
+    new nn.Linear(72, 3),
+  );
+  const before = Object.fromEntries(
+    Object.entries(net.stateDict()).map(([name, value]) => [name, numbers(value)]),
+  );
   const text = net.summary(randn([2, 1, 8, 8]));
-  expect(text.split('\n')[1]).toMatch(/^0 +Conv2d\(1, 2, kernel_size=\(3, 3\).*\[2, 2, 6, 6\] +20$/);
+  expect(text.split('\n')[1]).toMatch(
+    /^0 +Conv2d\(1, 2, kernel_size=\(3, 3\).*\[2, 2, 6, 6\] +20$/,
+  );
   expect(text).toContain('243 parameters in 6 tensors, 243 of them trainable');
-  expect(Object.fromEntries(Object.entries(net.stateDict()).map(([name, value]) => [name, numbers(value)]))).toEqual(before);
+  expect(
+    Object.fromEntries(
+      Object.entries(net.stateDict()).map(([name, value]) => [name, numbers(value)]),
+    ),
+  ).toEqual(before);
   expect(net.training).toBe(true);
   expect(String(net)).toContain('(0): Conv2d(1, 2, kernel_size=(3, 3)');
 });

@@ -1,4 +1,6 @@
-import { ones, ops, Tensor, tensor, zeros } from '../../lib/index';
+import { ones, ops, type Tensor, tensor, zeros } from '../../lib/index';
+import { native } from '../../lib/internal/binding';
+import { parseSchema } from '../../lib/ops/schema';
 import { expectClose, thrown } from '../support/tensors';
 
 test('reaches any overload by its raw name', () => {
@@ -22,7 +24,10 @@ test('lists its schemas', () => {
 });
 
 test('refuses names that libtorch lacks', () => {
-  expect(thrown(() => ops.aten.no_such_operator)).toMatchObject({ name: 'UnsupportedOperatorError', code: 'ERR_TORCH_UNSUPPORTED_OPERATOR' });
+  expect(thrown(() => ops.aten.no_such_operator)).toMatchObject({
+    name: 'UnsupportedOperatorError',
+    code: 'ERR_TORCH_UNSUPPORTED_OPERATOR',
+  });
   expect(thrown(() => ops.aten.add!.nope).message).toMatch(/no such overload; there are .*Tensor/);
 });
 
@@ -30,9 +35,7 @@ test('reaches other namespaces', () => {
   expect(ops.namespace('quantized').add!.schemas[0]).toMatch(/^quantized::add\(/);
 });
 
-test('every operator of libtorch can be bound, and refuses nonsense without crashing', async () => {
-  const { native } = await import('../../lib/internal/binding');
-  const { parseSchema } = await import('../../lib/ops/schema');
+test('every operator of libtorch can be bound, and refuses nonsense without crashing', () => {
   let refused = 0;
   for (const text of native.schemas()) {
     const schema = parseSchema(text);

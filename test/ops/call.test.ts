@@ -8,9 +8,15 @@ describe('arguments', () => {
     expect(x().sum(1, true).shape).toEqual([2, 1]);
     expect(x().sum(1, { keepdim: true }).shape).toEqual([2, 1]);
     expect(x().sum([0, 1]).item()).toBe(15);
-    expect(x().add(1, { alpha: 2 }).toArray()).toEqual([[2, 3, 4], [5, 6, 7]]);
+    expect(x().add(1, { alpha: 2 }).toArray()).toEqual([
+      [2, 3, 4],
+      [5, 6, 7],
+    ]);
     expect(x().flatten({ startDim: 0 }).shape).toEqual([6]);
-    expect(x().clamp({ max: 2 }).toArray()).toEqual([[0, 1, 2], [2, 2, 2]]);
+    expect(x().clamp({ max: 2 }).toArray()).toEqual([
+      [0, 1, 2],
+      [2, 2, 2],
+    ]);
   });
 
   test('sizes may be spread over a method', () => {
@@ -22,8 +28,12 @@ describe('arguments', () => {
 
   test('one number stands for all places of a fixed list', () => {
     expect(ops.maxPool2d(zeros([1, 1, 4, 4]), 2).shape).toEqual([1, 1, 2, 2]);
-    expect(ops.conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: 1 }).shape).toEqual([1, 1, 4, 4]);
-    expect(ops.conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: 'same' }).shape).toEqual([1, 1, 4, 4]);
+    expect(ops.conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: 1 }).shape).toEqual([
+      1, 1, 4, 4,
+    ]);
+    expect(ops.conv2d(zeros([1, 1, 4, 4]), zeros([1, 1, 3, 3]), { padding: 'same' }).shape).toEqual(
+      [1, 1, 4, 4],
+    );
   });
 
   test('integers stay integers, fractions make floating point', () => {
@@ -57,17 +67,24 @@ describe('results', () => {
 
   test('several results come as an array', () => {
     const [values, indices] = tensor([3, 1, 2]).sort();
-    expect([values.toArray(), indices.toArray()]).toEqual([[1, 2, 3], [1, 2, 0]]);
+    expect([values.toArray(), indices.toArray()]).toEqual([
+      [1, 2, 3],
+      [1, 2, 0],
+    ]);
   });
 
   test('numbers, booleans and lists of tensors come as such', () => {
     expect(zeros(2).equal(zeros(2))).toBe(true);
-    expect(tensor([1, 2, 3]).split(2).map((part) => part.toArray())).toEqual([[1, 2], [3]]);
+    expect(
+      tensor([1, 2, 3])
+        .split(2)
+        .map((part) => part.toArray()),
+    ).toEqual([[1, 2], [3]]);
   });
 });
 
 describe('errors', () => {
-  test('name the operator, what came, and keep libtorch\'s backtrace out of the message', () => {
+  test("name the operator, what came, and keep libtorch's backtrace out of the message", () => {
     const error = thrown(() => ones([2, 3]).matmul(ones([4, 5])));
     expect(error).toMatchObject({ name: 'TorchError', code: 'ERR_TORCH', op: 'matmul' });
     expect(error.received).toContain('float32[2, 3]');
@@ -77,12 +94,24 @@ describe('errors', () => {
   });
 
   test.each<[string, () => unknown, RegExp]>([
-    ['a wrong kind', () => ones(2).add('x' as never), /add: no overload takes \(Tensor float32\[2\], 'x'\)/],
-    ['too many', () => ones(2).relu(1 as never), /relu: no overload takes/],
-    ['too few', () => (ones(2) as never as { matmul(): unknown }).matmul(), /matmul: no overload takes \(Tensor float32\[2\]\)/],
+    [
+      'a wrong kind',
+      () => ones(2).add('x' as never),
+      /add: no overload takes \(Tensor float32\[2\], 'x'\)/,
+    ],
+    ['too many', () => (ones(2) as never as { relu(x: number): unknown }).relu(1), /relu: no overload takes/],
+    [
+      'too few',
+      () => (ones(2) as never as { matmul(): unknown }).matmul(),
+      /matmul: no overload takes \(Tensor float32\[2\]\)/,
+    ],
     ['an unknown option', () => ones(2).sum({ keepDim: true } as never), /keepDim: true.*keepdim/],
     ['an option twice', () => ones(2).sum(0, true, { keepdim: true } as never), /sum: no overload/],
-    ['a plain number for a tensor', () => ops.matmul(3 as never, ones(2)), /no overload takes \(3,/],
+    [
+      'a plain number for a tensor',
+      () => ops.matmul(3 as never, ones(2)),
+      /no overload takes \(3,/,
+    ],
     ['a fraction for an integer', () => ones(2).sum(0.5), /no overload/],
     ['a list with a hole', () => ops.cat([ones(1), undefined as never]), /no overload/],
     ['an unknown dtype', () => ones(2).sum({ dtype: 'float' as never }), /dtype/],
@@ -99,12 +128,15 @@ describe('errors', () => {
     const x = ones(2);
     x.dispose();
     x.dispose();
-    expect(thrown(() => x.add(1))).toMatchObject({ name: 'DisposedError', code: 'ERR_TORCH_DISPOSED' });
+    expect(thrown(() => x.add(1))).toMatchObject({
+      name: 'DisposedError',
+      code: 'ERR_TORCH_DISPOSED',
+    });
     expect(thrown(() => x.shape).code).toBe('ERR_TORCH_DISPOSED');
     expect(String(x)).toBe('tensor(disposed)');
   });
 
   test('a method called on something else says so', () => {
-    expect(thrown(() => ones(2).add.call({} as never, 1)).code).toBe('ERR_TORCH_ARGUMENT');
+    expect(thrown(() => (ones(2).add as (this: unknown, other: number) => unknown).call({}, 1)).code).toBe('ERR_TORCH_ARGUMENT');
   });
 });

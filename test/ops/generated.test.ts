@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Generator, ops, Tensor, tensor, zeros } from '../../lib/index';
+import { Generator, ops, type Tensor, tensor, zeros } from '../../lib/index';
 import { camelCase } from '../../lib/ops/schema';
 import { functions, methods } from '../../scripts/generate-ops/operators';
 import { expectClose, numbers } from '../support/tensors';
@@ -54,7 +54,7 @@ test.each(
     .map(([name, args, expected], i) => ({ name, args, expected, i })),
 )('the method $name does the same (case $i)', ({ name, args, expected }) => {
   const [self, ...rest] = args.map(decode);
-  const method = (self as unknown as Record<string, (...args: unknown[]) => unknown>)[
+  const method = (self as Record<string, (...args: unknown[]) => unknown>)[
     camelCase(name)
   ]!;
   const result = method.call(self, ...rest);
@@ -96,8 +96,14 @@ test('every listed operator but the random and the trivial ones has a case', () 
 test('random fills follow the generator, as in PyTorch', () => {
   // g = torch.Generator().manual_seed(3); torch.empty(3).normal_(1, 2, generator=g), then uniform_(2, 3), then bernoulli_(0.5)
   const generator = new Generator({ seed: 3 });
-  expectClose(zeros(3).normal_(1, 2, { generator }), [2.6065521240234375, 1.3496668338775635, 1.177956223487854]);
-  expectClose(zeros(3).uniform_(2, 3, { generator }), [2.594421148300171, 2.8878567218780518, 2.45103120803833]);
+  expectClose(
+    zeros(3).normal_(1, 2, { generator }),
+    [2.6065521240234375, 1.3496668338775635, 1.177956223487854],
+  );
+  expectClose(
+    zeros(3).uniform_(2, 3, { generator }),
+    [2.594421148300171, 2.8878567218780518, 2.45103120803833],
+  );
   expect(numbers(zeros(6).bernoulli_(0.5, { generator }))).toEqual([1, 1, 0, 0, 0, 0]);
   expect(numbers(ops.multinomial(tensor([0, 1, 0]), 1))).toEqual([1]);
   expect(zeros(4).random_(5, 6).toArray()).toEqual([5, 5, 5, 5]);
@@ -105,7 +111,13 @@ test('random fills follow the generator, as in PyTorch', () => {
 });
 
 test('decompositions multiply back', () => {
-  const a = tensor([[4, 1], [1, 3]], { dtype: 'float64' });
+  const a = tensor(
+    [
+      [4, 1],
+      [1, 3],
+    ],
+    { dtype: 'float64' },
+  );
   const [q, r] = ops.linalgQr(a);
   expectClose(q.matmul(r), numbers(a), 1e-12);
   const [u, s, vh] = ops.linalgSvd(a);
@@ -115,12 +127,27 @@ test('decompositions multiply back', () => {
 });
 
 test('shapes and types of the rest', () => {
-  const x = tensor([[1, 1, 2], [3, 3, 3]]);
+  const x = tensor([
+    [1, 1, 2],
+    [3, 3, 3],
+  ]);
   expect(x.uniqueConsecutive()[0].toArray()).toEqual([1, 2, 3]);
-  expect([x.emptyLike().shape, x.randLike().shape, x.randnLike().shape, x.newEmpty([4]).shape]).toEqual([[2, 3], [2, 3], [2, 3], [4]]);
-  expect(ops.meshgrid([tensor([1, 2]), tensor([3])], { indexing: 'ij' }).map((each) => each.toArray())).toEqual([[[1], [2]], [[3], [3]]]);
+  expect([
+    x.emptyLike().shape,
+    x.randLike().shape,
+    x.randnLike().shape,
+    x.newEmpty([4]).shape,
+  ]).toEqual([[2, 3], [2, 3], [2, 3], [4]]);
+  expect(
+    ops.meshgrid([tensor([1, 2]), tensor([3])], { indexing: 'ij' }).map((each) => each.toArray()),
+  ).toEqual([
+    [[1], [2]],
+    [[3], [3]],
+  ]);
   expect(ops.aten.complex!(tensor([1]), tensor([2]))).toMatchObject({ dtype: 'complex64' });
-  expect((ops.aten.complex!(tensor([1]), tensor([2])) as Tensor).viewAsReal().toArray()).toEqual([[1, 2]]);
+  expect((ops.aten.complex!(tensor([1]), tensor([2])) as Tensor).viewAsReal().toArray()).toEqual([
+    [1, 2],
+  ]);
   expect(x.typeAs(tensor([1n])).dtype).toBe('int64');
   expect(x.isPinned()).toBe(false);
   expect(tensor([1, 2, 3]).resize_([2]).toArray()).toEqual([1, 2]);

@@ -14,11 +14,21 @@ export function expectClose(tensor: Tensor, expected: readonly number[], relativ
     if (Object.is(value, wanted) || (Number.isNaN(value) && Number.isNaN(wanted))) return most;
     return Math.max(most, Math.abs(value - wanted) / Math.max(1, Math.abs(wanted)));
   }, 0);
-  if (!(worst <= relative)) throw new Error(`expected ${expected.join(', ')}\n     got ${actual.join(', ')}\n     off by ${worst}`);
+  if (!(worst <= relative))
+    throw new Error(
+      `expected ${expected.join(', ')}\n     got ${actual.join(', ')}\n     off by ${worst}`,
+    );
 }
 
 /** Returns what `body` throws. */
-export function thrown(body: () => unknown): { name: string; code: string; message: string; op?: string; received?: string; cause?: Error } {
+export function thrown(body: () => unknown): {
+  name: string;
+  code: string;
+  message: string;
+  op?: string;
+  received?: string;
+  cause?: Error;
+} {
   try {
     body();
   } catch (error) {

@@ -1,13 +1,32 @@
-import { autograd, enableGrad, isGradEnabled, noGrad, ones, ops, tensor, zeros } from '../../lib/index';
+import {
+  autograd,
+  enableGrad,
+  isGradEnabled,
+  noGrad,
+  ones,
+  ops,
+  tensor,
+  type Tensor,
+  zeros,
+} from '../../lib/index';
 import { expectClose, thrown } from '../support/tensors';
 
 const leaf = (values: number[]) => tensor(values, { requiresGrad: true });
 
 describe('backward', () => {
   test('matches the derivative worked out by hand', () => {
-    const x = tensor([[1, 2], [3, 4]], { requiresGrad: true });
+    const x = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { requiresGrad: true },
+    );
     x.matmul(x).sum().backward();
-    expect(x.grad?.toArray()).toEqual([[7, 11], [9, 13]]); // X^T 1 + 1 X^T
+    expect(x.grad?.toArray()).toEqual([
+      [7, 11],
+      [9, 13],
+    ]); // X^T 1 + 1 X^T
   });
 
   test('accumulates, into the same object', () => {
@@ -32,7 +51,7 @@ describe('backward', () => {
     const first = z.grad;
     z.grad = null;
     first?.backward();
-    expect(z.grad?.toArray()).toEqual([12]);
+    expect((z.grad as Tensor | null)?.toArray()).toEqual([12]);
   });
 
   test('fills only the inputs that are named', () => {
@@ -45,8 +64,20 @@ describe('backward', () => {
   test('refuses what has no graph and more than one element without a gradient', () => {
     expect(thrown(() => ones(1).backward()).message).toMatch(/does not require grad/);
     expect(thrown(() => leaf([1, 2]).mul(2).backward()).message).toMatch(/scalar outputs/);
-    expect(thrown(() => leaf([1]).mul(2).backward({ gradient: ones([3]) })).message).toBe('backward: expected a gradient of the shape of the Tensor float32[1], got float32[3]');
-    expect(thrown(() => leaf([1]).mul(2).backward({ gradient: 3 as never })).code).toBe('ERR_TORCH_ARGUMENT');
+    expect(
+      thrown(() =>
+        leaf([1])
+          .mul(2)
+          .backward({ gradient: ones([3]) }),
+      ).message,
+    ).toBe('backward: expected a gradient of the shape of the Tensor float32[1], got float32[3]');
+    expect(
+      thrown(() =>
+        leaf([1])
+          .mul(2)
+          .backward({ gradient: 3 as never }),
+      ).code,
+    ).toBe('ERR_TORCH_ARGUMENT');
   });
 
   test('notices a value that was changed in place', () => {
@@ -77,7 +108,11 @@ describe('grad', () => {
     expect(x.grad?.toArray()).toEqual([1, 1]);
   });
 
-  test.each([['another shape', () => ones(3)], ['another dtype', () => ones(2, { dtype: 'float64' })], ['no tensor', () => 5]])('refuses %s', (_, make) => {
+  test.each([
+    ['another shape', () => ones(3)],
+    ['another dtype', () => ones(2, { dtype: 'float64' })],
+    ['no tensor', () => 5],
+  ])('refuses %s', (_, make) => {
     expect(thrown(() => (zeros(2).grad = make() as never)).code).toBe('ERR_TORCH_ARGUMENT');
   });
 
@@ -117,9 +152,16 @@ describe('grad modes', () => {
   });
 
   test('the mode is restored after a throw, and promises are refused', () => {
-    expect(() => noGrad(() => { throw new Error('mine'); })).toThrow('mine');
+    expect(() =>
+      noGrad(() => {
+        throw new Error('mine');
+      }),
+    ).toThrow('mine');
     expect(isGradEnabled()).toBe(true);
-    expect(thrown(() => noGrad(async () => Promise.resolve(1)))).toMatchObject({ code: 'ERR_TORCH_ARGUMENT', message: expect.stringContaining('promise') });
+    expect(thrown(() => noGrad(async () => Promise.resolve(1)))).toMatchObject({
+      code: 'ERR_TORCH_ARGUMENT',
+      message: expect.stringContaining('promise'),
+    });
     expect(isGradEnabled()).toBe(true);
   });
 });
@@ -128,7 +170,12 @@ describe('the graph', () => {
   test('leaves, gradFn and requiresGrad', () => {
     const x = leaf([1]);
     const y = x.mul(2);
-    expect([x.isLeaf, y.isLeaf, x.gradFn, y.gradFn?.name]).toEqual([true, false, null, 'MulBackward1']);
+    expect([x.isLeaf, y.isLeaf, x.gradFn, y.gradFn?.name]).toEqual([
+      true,
+      false,
+      null,
+      'MulBackward1',
+    ]);
     expect(y.gradFn?.nextFunctions[0]?.name).toBe('torch::autograd::AccumulateGrad');
     expect(thrown(() => (y.requiresGrad = false)).message).toContain('use detach()');
     expect(x.requiresGrad_(false).requiresGrad).toBe(false);
@@ -154,7 +201,9 @@ describe('hooks', () => {
     const x = leaf([1, 2]);
     const seen: unknown[] = [];
     const doubled = x.registerHook((grad) => grad.mul(2));
-    const watched = x.registerHook((grad) => { seen.push(grad.toArray()); });
+    const watched = x.registerHook((grad) => {
+      seen.push(grad.toArray());
+    });
     x.sum().backward();
     expect([x.grad?.toArray(), seen]).toEqual([[2, 2], [[2, 2]]]);
     doubled.remove();
@@ -166,7 +215,9 @@ describe('hooks', () => {
   test('what a hook throws comes out of backward as it is, and the graph stays usable', () => {
     const x = leaf([1]);
     const mine = new RangeError('mine');
-    const hook = x.registerHook(() => { throw mine; });
+    const hook = x.registerHook(() => {
+      throw mine;
+    });
     expect(thrown(() => x.mul(2).backward())).toBe(mine);
     hook.remove();
     x.mul(2).backward();
@@ -176,12 +227,19 @@ describe('hooks', () => {
   test('a hook may run a backward pass of its own, once it turns recording on', () => {
     const x = leaf([1]);
     const y = leaf([5]);
-    x.registerHook(() => enableGrad(() => { y.mul(y).backward(); }));
+    x.registerHook(() =>
+      enableGrad(() => {
+        y.mul(y).backward();
+      }),
+    );
     x.mul(2).backward();
     expect([x.grad?.item(), y.grad?.item()]).toEqual([2, 10]);
   });
 
-  test.each([['no tensor', () => 5], ['a promise', async () => Promise.resolve()]])('refuses a hook that returns %s', (_, hook) => {
+  test.each([
+    ['no tensor', () => 5],
+    ['a promise', async () => Promise.resolve()],
+  ])('refuses a hook that returns %s', (_, hook) => {
     const x = leaf([1]);
     x.registerHook(hook as never);
     expect(thrown(() => x.mul(2).backward()).code).toBe('ERR_TORCH_ARGUMENT');

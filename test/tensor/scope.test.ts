@@ -1,4 +1,4 @@
-import { keep, memory, noGrad, ones, Scope, tensor, Tensor, tidy } from '../../lib/index';
+import { keep, memory, noGrad, ones, Scope, tensor, type Tensor, tidy } from '../../lib/index';
 import { thrown } from '../support/tensors';
 
 const live = (): number => memory().tensors;
@@ -17,35 +17,54 @@ describe('tidy', () => {
 
   test('finds results in arrays and plain objects, also in a ring', () => {
     const ring: Record<string, unknown> = {};
-    const result = tidy(() => Object.assign(ring, { a: [ones(1)], b: { c: ones(2) }, ring, n: null }));
+    const result = tidy(() =>
+      Object.assign(ring, { a: [ones(1)], b: { c: ones(2) }, ring, n: null }),
+    );
     expect([result.a[0]!.isDisposed, result.b.c.isDisposed]).toEqual([false, false]);
   });
 
   test('a result goes to the scope around', () => {
     let inner: Tensor | undefined;
-    tidy(() => { inner = tidy(() => ones(1)); expect(inner.isDisposed).toBe(false); });
+    tidy(() => {
+      inner = tidy(() => ones(1));
+      expect(inner.isDisposed).toBe(false);
+    });
     expect(inner?.isDisposed).toBe(true);
   });
 
   test('does not free what was made outside, nor what was kept', () => {
     const outside = ones(1);
     let kept: Tensor | undefined;
-    expect(tidy(() => { kept = keep(ones(2)); return outside; })).toBe(outside);
+    expect(
+      tidy(() => {
+        kept = keep(ones(2));
+        return outside;
+      }),
+    ).toBe(outside);
     expect([outside.isDisposed, kept?.isDisposed]).toEqual([false, false]);
     kept?.dispose();
   });
 
   test('frees after a throw', () => {
     const before = live();
-    expect(() => tidy(() => { ones(5); throw new Error('mine'); })).toThrow('mine');
+    expect(() =>
+      tidy(() => {
+        ones(5);
+        throw new Error('mine');
+      }),
+    ).toThrow('mine');
     expect(live()).toBe(before);
   });
 
   test('refuses a promise and still frees', () => {
     const before = live();
-    expect(thrown(() => tidy(async () => Promise.resolve(ones(1)))).code).toBe('ERR_TORCH_ARGUMENT');
+    expect(thrown(() => tidy(async () => Promise.resolve(ones(1)))).code).toBe(
+      'ERR_TORCH_ARGUMENT',
+    );
     expect(live()).toBe(before);
-    expect(thrown(() => tidy(async () => Promise.reject(new Error('late')))).code).toBe('ERR_TORCH_ARGUMENT');
+    expect(thrown(() => tidy(async () => Promise.reject(new Error('late')))).code).toBe(
+      'ERR_TORCH_ARGUMENT',
+    );
   });
 
   test('nests with noGrad', () => {
@@ -78,7 +97,11 @@ describe('Scope', () => {
 
   test('adopt takes over from another scope', () => {
     const scope = new Scope();
-    const a = tidy(() => { const made = ones(1); scope.adopt(made); return undefined ?? made; });
+    const a = tidy(() => {
+      const made = ones(1);
+      scope.adopt(made);
+      return made;
+    });
     expect(a.isDisposed).toBe(false);
     scope.dispose();
     expect(a.isDisposed).toBe(true);
@@ -86,7 +109,9 @@ describe('Scope', () => {
 
   test('does not hold on to thousands of disposed tensors', () => {
     const scope = new Scope();
-    scope.run(() => { for (let i = 0; i < 5000; i++) ones(1).dispose(); });
+    scope.run(() => {
+      for (let i = 0; i < 5000; i++) ones(1).dispose();
+    });
 
     expect(scope.size).toBeLessThan(2000);
     scope.dispose();
