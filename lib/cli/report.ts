@@ -55,8 +55,9 @@ export const textReport: Report = {
   callbacks: [],
   start: (learn, { arch, opt, data, limit, validLimit, epochs, seed, device }) => {
     const parameters = countParameters(learn).toLocaleString('en');
+    const length = epochs === 1 ? '1 epoch' : `${epochs} epochs`;
     print(
-      `${arch} (${parameters} parameters) with ${opt} on ${limit} images of ${data}, ${epochs} epoch(s) on ${device}, seed ${seed}`,
+      `${arch} (${parameters} parameters) with ${opt} on ${limit} images of ${data}, ${length} on ${device}, seed ${seed}`,
     );
     print(`measured on ${validLimit} other images`);
   },

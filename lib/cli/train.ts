@@ -1,3 +1,4 @@
+import type { Device } from '@fastopt/torch';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { TrainSettings } from './training';
 
@@ -19,8 +20,12 @@ function positive(text: string): number {
   throw new InvalidArgumentError('Expected a number above 0.');
 }
 
-function device(text: string): string {
-  if (/^(cpu|cuda(:\d+)?)$/.test(text)) return text;
+function isDevice(text: string): text is Device {
+  return /^(cpu|cuda(:\d+)?)$/.test(text);
+}
+
+function device(text: string): Device {
+  if (isDevice(text)) return text;
   throw new InvalidArgumentError('Expected cpu, cuda or cuda:N.');
 }
 
@@ -47,6 +52,8 @@ export function addTrain(program: Command): void {
     .option('--device <name>', 'cpu, cuda or cuda:N', device, 'cpu')
     .option('--json', 'print a JSON object a line: start, each epoch, end', false)
     .action(async (settings: TrainSettings, command: Command) => {
+      // Threads that wait without spinning leave the cores to others; libtorch reads this when it is loaded.
+      process.env.OMP_WAIT_POLICY ??= 'passive';
       // Imported only here: --help must work where there is no libtorch.
       const { prepare, SettingsError, train } = await import('./training.js');
       const learn = await prepare(settings).catch((error: unknown) => {

@@ -14,6 +14,7 @@ import {
   SGD,
   TorchError,
   zeros,
+  type Device,
   type ImageDataset,
 } from '@fastopt/torch';
 import { jsonReport, textReport, type Report } from './report';
@@ -29,7 +30,7 @@ export interface TrainSettings {
   readonly limit: number;
   readonly validLimit: number;
   readonly seed: number;
-  readonly device: string;
+  readonly device: Device;
   readonly json: boolean;
 }
 
@@ -45,7 +46,7 @@ const optimizers = {
 
 const datasets = { mnist, cifar10 };
 
-function checkDevice(device: string): void {
+function checkDevice(device: Device): void {
   try {
     zeros(1, { device }).dispose();
   } catch (cause) {

@@ -25,8 +25,7 @@ function snakeCase(name: string): string {
 }
 
 function numberOf(value: Tensor | number): number {
-  if (typeof value === 'number') return value;
-  return value.numel === 1 ? Number(value.item()) : value.float().mean().item();
+  return typeof value === 'number' ? value : value.double().mean().item();
 }
 
 function lossOf({ loss }: Learner): number {

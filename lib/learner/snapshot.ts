@@ -31,7 +31,7 @@ export class Snapshot {
     this.#grads = copy(() => model.parameters().map((p) => p.grad?.clone()));
     this.#optState = copy(() => opt.stateDict());
     this.#defaults = copy(() =>
-      [...new Set(['cpu', device])].map((each) => [each, getRngState(each)] as const),
+      [...new Set<Device>(['cpu', device])].map((each) => [each, getRngState(each)] as const),
     );
     this.#orders = copy(() => this.#generators().map((generator) => generator?.getState()));
   }
