@@ -1,3 +1,6 @@
+// Two workers with two threads each would wait for one another on two cores.
+process.env.OMP_NUM_THREADS ??= '1';
+
 /** @type {import('jest').Config} */
 module.exports = {
   maxWorkers: 2,

