@@ -112,6 +112,7 @@ export {
   type Moms,
   type OneOrMore,
   type PlainFitOptions,
+  type Predictions,
   type ProgressOptions,
   type Schedule,
   type ScheduleValue,

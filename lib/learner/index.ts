@@ -27,6 +27,7 @@ export {
   CancelTrainException,
   CancelValidException,
 } from './cancel';
+export type { Predictions } from './predict';
 export { Recorder } from './recorder';
 export { TrainEvalCallback } from './train-eval';
 export { ParamScheduler } from './param-scheduler';

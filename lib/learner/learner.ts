@@ -28,6 +28,7 @@ import {
   type ValidateOptions,
 } from './options';
 import { normBiasParams, trainableParams } from './params';
+import { getPreds, type Predictions } from './predict';
 import { ProgressCallback } from './progress';
 import { Recorder } from './recorder';
 import { TrainEvalCallback } from './train-eval';
@@ -200,6 +201,7 @@ export class Learner extends TrainingState {
     checkOptions('fit', options, ['lr', ...fitOptionNames], { lrMax: 'lr', lr_max: 'lr' });
     const { lr = this.lr, wd = this.wd, startEpoch = 0, signal } = options;
     checkEpochs('fit', nEpoch);
+    checkEpochs('fit: startEpoch', startEpoch);
     await this.#withCbs('fit', listOf(options.cbs), async () => {
       const opt = options.resetOpt || !this.opt ? this.createOpt() : this.opt;
       if (wd !== undefined && (options.wd !== undefined || opt.hasHyper('wd')))
@@ -263,6 +265,11 @@ export class Learner extends TrainingState {
       await new Loop(this, options.signal).validate(dl);
     });
     return this.finalRecord;
+  }
+
+  /** Gathers what the model makes of `dls.valid`, or of another loader; inputs in, scores out. */
+  async getPreds(options: ValidateOptions = {}): Promise<Predictions> {
+    return getPreds(this, options);
   }
 
   /** @internal Prints nothing until the end of the fit. */

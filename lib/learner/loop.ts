@@ -52,13 +52,9 @@ export class Loop {
   /** Runs one pass over `dl` without training. */
   async validate(dl: Loader): Promise<void> {
     this.#signal?.throwIfAborted();
-    await this.#guarded(async () => {
-      await this.#fire('beforeFit');
-      await this.#fire('beforeEpoch');
-      await this.#validate(dl);
-      await this.#fire('afterEpoch');
-      await this.#fire('afterFit');
-    });
+    await this.#guarded(() =>
+      this.#stage(stages.fit, () => this.#stage(stages.epoch, () => this.#validate(dl))),
+    );
     if (this.#stopped) this.#signal?.throwIfAborted();
   }
 
