@@ -46,7 +46,7 @@ export function addTrain(program: Command): void {
     .addOption(
       new Option('--data <name>', 'the images').choices(['mnist', 'cifar10']).default('mnist'),
     )
-    .option('--limit <n>', 'images to train on', wholeFrom(1), 8000)
+    .option('--limit <n>', 'images to train on', wholeFrom(1), 10_000)
     .option('--valid-limit <n>', 'other images to measure on', wholeFrom(1), 2000)
     .option('--seed <n>', 'the same seed gives the same losses', wholeFrom(0), 42)
     .option('--device <name>', 'cpu, cuda or cuda:N', device, 'cpu')
