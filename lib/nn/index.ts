@@ -3,45 +3,51 @@ export { Module, type ForwardHook, type Named } from './module';
 export { NativeModule } from './native';
 export { ModuleList, Sequential } from './sequential';
 export type { LoadOptions, LoadResult, StateDict } from './state';
+export type { Size } from './size';
 export {
-  AdaptiveAvgPool2d,
-  AdaptiveMaxPool2d,
-  AvgPool2d,
-  BatchNorm1d,
-  BatchNorm2d,
-  BatchNorm3d,
   Conv1d,
   Conv2d,
   Conv3d,
   ConvTranspose2d,
-  Dropout,
-  Dropout2d,
   Embedding,
-  Flatten,
-  GELU,
+  Linear,
+  type ConvOptions,
+  type ConvTransposeOptions,
+} from './conv';
+export {
+  BatchNorm1d,
+  BatchNorm2d,
+  BatchNorm3d,
   GroupNorm,
-  Identity,
   InstanceNorm2d,
   LayerNorm,
-  LeakyReLU,
-  Linear,
-  LogSoftmax,
-  MaxPool2d,
   Norm,
+  type BatchNormOptions,
+} from './norm';
+export {
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool2d,
+  AvgPool2d,
+  Flatten,
+  MaxPool2d,
+  Upsample,
+  type PoolOptions,
+} from './pool';
+export {
+  Dropout,
+  Dropout2d,
+  GELU,
+  Identity,
+  LeakyReLU,
+  LogSoftmax,
   ReLU,
   SiLU,
   Sigmoid,
   Softmax,
   Tanh,
-  Upsample,
   type ActivationOptions,
-  type BatchNormOptions,
-  type ConvOptions,
-  type ConvTransposeOptions,
   type DropoutOptions,
-  type PoolOptions,
-  type Size,
-} from './layers';
+} from './activation';
 export {
   bceWithLogits,
   crossEntropy,
