@@ -28,6 +28,7 @@ export type {
   ParamEntry,
 } from './optimizer';
 export type { OptimizerStateDict } from './state-dict';
+export type { FastaiStateDict } from './state-dict-fastai';
 export type { StateMap } from './state';
 export type { Params } from './params';
 export type {

@@ -15,6 +15,7 @@ import {
   loadParamState,
   type OptimizerStateDict,
 } from './state-dict';
+import { fromFastai, toFastai, type FastaiStateDict } from './state-dict-fastai';
 import type { Callback, Hyper, HyperValue, HyperValues, ParamState } from './types';
 
 /** Which way a step goes: `false` always by the callbacks, `'auto'` by a fused kernel where there is one. */
@@ -237,18 +238,38 @@ export class Optimizer {
   /**
    * Takes over a copy of the states and hyper-parameters of `stateDict`, also onto another device.
    *
-   * @throws ArgumentError when it has another number of groups or parameters; then nothing has changed.
+   * @throws ArgumentError when it has another number of groups or parameters, or parameters of other shapes; then nothing
+   *   has changed.
    */
   loadStateDict(dict: OptimizerStateDict): void {
     this.#checkLive('loadStateDict');
     const params = this.paramLists.flat();
-    checkStateDict('loadStateDict', dict, this.paramLists.length, params.length);
+    checkStateDict('loadStateDict', dict, this.paramLists.length, params);
     for (const name of dict.hypers.flatMap(Object.keys))
       checkHyperName('loadStateDict', name, this.cbs);
     this.hypers.forEach((hyper, i) => Object.assign(hyper, dict.hypers[i]));
     params.forEach((p, i) => {
       loadParamState(p, this.state.get(p), dict.state[i] ?? {});
     });
+  }
+
+  /**
+   * Copies states and hyper-parameters in the layout of a fastai optimizer's `state_dict`: the same positions and names.
+   * The tensors of the copy belong to the innermost scope.
+   */
+  toFastai(): FastaiStateDict {
+    return toFastai(this.stateDict());
+  }
+
+  /**
+   * Takes over a copy of a fastai optimizer's `state_dict`. Hyper-parameters that no callback reads are left out: fastai
+   * keeps some, such as the `mom` of an SGD without momentum.
+   *
+   * @throws ArgumentError when it has another number of groups or parameters, or averages of other shapes; then nothing
+   *   has changed.
+   */
+  fromFastai(dict: FastaiStateDict): void {
+    this.loadStateDict(fromFastai(dict, (name) => this.hasHyper(name)));
   }
 
   /** Tells in words which way a step goes, and why. */

@@ -1,6 +1,7 @@
+import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { keep } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { Tensor } from '../tensor/tensor';
 import { clearState, copyRecord, type StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
@@ -10,6 +11,8 @@ export interface OptimizerStateDict {
   readonly state: readonly ParamState[];
   /** The hyper-parameters of each group. */
   readonly hypers: readonly Hyper[];
+  /** The shape of each parameter that the states are of; `stateDict()` always gives it. */
+  readonly shapes?: readonly (readonly number[])[];
 }
 
 /** Copies state and hypers; the tensors belong to the innermost scope. */
@@ -21,16 +24,36 @@ export function copyStateDict(
   return {
     state: params.map((p) => copyRecord(states.get(p), (tensor) => tensor.clone())),
     hypers: hypers.map((hyper) => ({ ...hyper })),
+    shapes: params.map((p) => p.shape),
   };
 }
 
-/** Refuses a state dict of another number of groups or parameters. */
+const averages = ['grad_avg', 'sqr_avg'];
+
+function show(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+// The shapes of parameter `i` that a state dict tells of: its own record, and those of its averages.
+function shapesOf({ state, shapes }: OptimizerStateDict, i: number): [string, readonly number[]][] {
+  const known = shapes?.[i];
+  return [
+    ...(known === undefined ? [] : [['a parameter', known] satisfies [string, readonly number[]]]),
+    ...averages.flatMap((key): [string, readonly number[]][] => {
+      const value = state[i]?.[key];
+      return value instanceof Tensor ? [[key, value.shape]] : [];
+    }),
+  ];
+}
+
+/** Refuses a state dict of another number of groups or parameters, or of parameters of other shapes. */
 export function checkStateDict(
   where: string,
-  { state, hypers }: OptimizerStateDict,
+  dict: OptimizerStateDict,
   groups: number,
-  params: number,
+  params: readonly Tensor[],
 ): void {
+  const { state, hypers, shapes } = dict;
   if (!Array.isArray(state) || !Array.isArray(hypers)) {
     throw new ArgumentError(`${where}: expected { state, hypers } as stateDict() gives it`);
   }
@@ -39,10 +62,23 @@ export function checkStateDict(
       `${where}: got ${hypers.length} parameter groups for ${groups}; make the optimizer with the same groups`,
     );
   }
-  if (state.length !== params) {
+  if (state.length !== params.length) {
     throw new ArgumentError(
-      `${where}: got the state of ${state.length} parameters for ${params}; make the optimizer with the same parameters`,
+      `${where}: got the state of ${state.length} parameters for ${params.length}; make the optimizer with the same parameters`,
     );
+  }
+  if (shapes !== undefined && (!Array.isArray(shapes) || shapes.length !== params.length)) {
+    throw new ArgumentError(
+      `${where}: expected the shapes of ${params.length} parameters, got ${inspect(shapes, { depth: 0 })}`,
+    );
+  }
+  for (const [i, p] of params.entries()) {
+    for (const [what, shape] of shapesOf(dict, i)) {
+      if (show(shape) === show(p.shape)) continue;
+      throw new ArgumentError(
+        `${where}: got ${what} of shape ${show(shape)} for parameter ${i}, which has ${show(p.shape)}; make the optimizer with the same parameters in the same order`,
+      );
+    }
   }
 }
 
