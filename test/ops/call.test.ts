@@ -99,7 +99,11 @@ describe('errors', () => {
       () => ones(2).add('x' as never),
       /add: no overload takes \(Tensor float32\[2\], 'x'\)/,
     ],
-    ['too many', () => (ones(2) as never as { relu(x: number): unknown }).relu(1), /relu: no overload takes/],
+    [
+      'too many',
+      () => (ones(2) as never as { relu(x: number): unknown }).relu(1),
+      /relu: no overload takes/,
+    ],
     [
       'too few',
       () => (ones(2) as never as { matmul(): unknown }).matmul(),
@@ -137,6 +141,8 @@ describe('errors', () => {
   });
 
   test('a method called on something else says so', () => {
-    expect(thrown(() => (ones(2).add as (this: unknown, other: number) => unknown).call({}, 1)).code).toBe('ERR_TORCH_ARGUMENT');
+    expect(
+      thrown(() => (ones(2).add as (this: unknown, other: number) => unknown).call({}, 1)).code,
+    ).toBe('ERR_TORCH_ARGUMENT');
   });
 });

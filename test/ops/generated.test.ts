@@ -54,9 +54,7 @@ test.each(
     .map(([name, args, expected], i) => ({ name, args, expected, i })),
 )('the method $name does the same (case $i)', ({ name, args, expected }) => {
   const [self, ...rest] = args.map(decode);
-  const method = (self as Record<string, (...args: unknown[]) => unknown>)[
-    camelCase(name)
-  ]!;
+  const method = (self as Record<string, (...args: unknown[]) => unknown>)[camelCase(name)]!;
   const result = method.call(self, ...rest);
   check(result, expected);
   if (name.endsWith('_')) expect(result).toBe(self);
