@@ -52,7 +52,26 @@ export type { Layout, MemoryFormat } from './ops/types';
 export * as nn from './nn';
 export * as models from './models';
 export * as optim from './optim';
-export { Adam, debias, Nadam, Optimizer, SGD, slice } from './optim';
+export {
+  Adam,
+  AdamW,
+  Adan,
+  debias,
+  Lamb,
+  Larc,
+  Lion,
+  Lookahead,
+  Nadam,
+  Optimizer,
+  QHAdam,
+  RAdam,
+  Ranger,
+  RMSProp,
+  SGD,
+  slice,
+  StableAdam,
+  TorchNadam,
+} from './optim';
 export {
   accuracy,
   AvgLoss,

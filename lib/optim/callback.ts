@@ -5,51 +5,80 @@ import { noGrad } from '../tensor/autograd';
 import type { Tensor } from '../tensor/tensor';
 import type { Callback, CallbackResult, GradParam, Hyper, ParamState, StatePatch } from './types';
 
-type Flag = 'do_wd' | 'force_train';
-
 /** The types of state values that are no tensors. */
 interface Plain {
   readonly step: number;
   readonly do_wd: boolean;
   readonly force_train: boolean;
+  readonly mu_product: number;
 }
 
 type ValueOf<K extends string> = K extends keyof Plain ? Plain[K] : Tensor;
 
-/** The state as a stat reads it: before its first step there is nothing. */
-export type StatState<S extends string> = { readonly [K in S]?: ValueOf<K> };
+/** State as a callback reads it: `Needs` is there, made by a stat before it; `May` is there or not. */
+export type ReadState<Needs extends string, May extends string> = {
+  readonly [K in Needs]: ValueOf<K>;
+} & { readonly [K in May]?: ValueOf<K> };
 
-/** The state as a step reads it: all that it declares is there, but the flags, which are users' to set. */
-export type StepState<S extends string> = {
-  readonly [K in Exclude<S, Flag>]: ValueOf<K>;
-} & StatState<S & Flag>;
-
-/** What a callback declares. */
-export interface Declaration<S extends string = string, H extends string = string> {
+/** What every callback may declare. */
+export interface Declaration<H extends string = string, D extends string = string> {
   /** What errors and `explain()` call it. */
   readonly name?: string;
-  /** The keys of the state that it reads; a stat also writes them. */
-  readonly state?: readonly S[];
   /** The hyper-parameters that it reads. */
   readonly hypers?: readonly H[];
   /** Values for those that an optimizer is made without. */
-  readonly defaults?: { readonly [K in NoInfer<H>]?: number };
+  readonly defaults?: Readonly<Record<D, number>>;
+}
+
+/** What a stat declares. */
+export interface StatDeclaration<
+  Makes extends string = string,
+  Needs extends string = string,
+  H extends string = string,
+  D extends string = string,
+> extends Declaration<H, D> {
+  /** The keys of the state that it makes; its first step finds nothing there. */
+  readonly state?: readonly Makes[];
+  /** Keys that it reads besides, made by stats before it. */
+  readonly needs?: readonly Needs[];
+}
+
+/** What a step declares. */
+export interface StepDeclaration<
+  Needs extends string = string,
+  May extends string = string,
+  H extends string = string,
+  D extends string = string,
+> extends Declaration<H, D> {
+  /** The keys of the state that it reads, made by stats before it. */
+  readonly state?: readonly Needs[];
+  /** Keys that it reads where they are: the flag `do_wd`, or what only some lists of callbacks make. */
+  readonly optional?: readonly May[];
 }
 
 /** A callback with its declaration, frozen: optimizers know it by identity. */
-export interface DeclaredCallback<S extends string = string, H extends string = string> {
+export interface DeclaredCallback<
+  Needs extends string = string,
+  Makes extends string = string,
+  H extends string = string,
+  D extends string = string,
+> {
   (p: GradParam, state: ParamState, hyper: Hyper): CallbackResult;
   readonly kind: 'stat' | 'step';
-  readonly state: readonly S[];
+  /** All keys of the state that it declares. */
+  readonly state: readonly string[];
+  /** Those that must be there before it runs. */
+  readonly needs: readonly Needs[];
+  /** Those that are there after it has run. */
+  readonly makes: readonly Makes[];
   readonly hypers: readonly H[];
-  readonly defaults: Readonly<Record<string, number>>;
+  readonly defaults: Readonly<Record<D, number>>;
   /** The same for a caller that is inside `noGrad` already. */
   readonly body: Callback;
 }
 
 const declared = new WeakSet<object>();
 const factories = new WeakSet<object>();
-const declarationNames = ['name', 'state', 'hypers', 'defaults'];
 
 /** Tells whether `statCallback` or `stepCallback` made a callback. */
 export function isDeclared(callback: Callback | DeclaredCallback): callback is DeclaredCallback {
@@ -75,38 +104,48 @@ function firstAbsent(keys: readonly string[], values: object): string | undefine
   return undefined;
 }
 
-function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback): DeclaredCallback {
-  const where = `${kind}Callback`;
-  checkOptions(where, declaration, declarationNames);
+interface Keys {
+  readonly needs?: readonly string[] | undefined;
+  readonly makes?: readonly string[] | undefined;
+  readonly optional?: readonly string[] | undefined;
+}
+
+function define(
+  kind: 'stat' | 'step',
+  { name, hypers = [], defaults = {} }: Declaration,
+  { needs = [], makes = [], optional = [] }: Keys,
+  run: Callback,
+): DeclaredCallback {
   if (typeof run !== 'function') {
     throw new ArgumentError(
-      `${where}: expected (p, state, hyper) => ..., got ${inspect(run, { depth: 0 })}`,
+      `${kind}Callback: expected (p, state, hyper) => ..., got ${inspect(run, { depth: 0 })}`,
     );
   }
-  const { name = run.name || where, state = [], hypers = [], defaults = {} } = declaration;
-  const needed =
-    kind === 'step' ? state.filter((key) => key !== 'do_wd' && key !== 'force_train') : [];
-
   const body: Callback = (p, values, hyper) => {
-    const absent = firstAbsent(needed, values);
+    const absent = firstAbsent(needs, values);
     if (absent === undefined) return run(p, values, hyper);
     throw new ArgumentError(
-      `${name}: expected state '${absent}', got none; put the stat that makes it before this callback`,
+      `${callback.name}: expected state '${absent}', got none; put the stat that makes it before this callback`,
     );
   };
   const byHand: Callback = (p, values, hyper) => {
     const absent = firstAbsent(hypers, hyper);
     if (absent === undefined) return noGrad(() => body(p, values, hyper));
-    throw new ArgumentError(`${name}: expected hyper '${absent}', got none; pass it`);
+    throw new ArgumentError(`${callback.name}: expected hyper '${absent}', got none; pass it`);
   };
   const parts = {
     kind,
-    state: Object.freeze([...state]),
+    state: Object.freeze([...needs, ...makes, ...optional]),
+    needs: Object.freeze([...needs]),
+    makes: Object.freeze([...makes]),
     hypers: Object.freeze([...hypers]),
     defaults: Object.freeze({ ...defaults }),
     body,
   };
-  const callback = Object.assign(Object.defineProperty(byHand, 'name', { value: name }), parts);
+  const callback = Object.assign(
+    Object.defineProperty(byHand, 'name', { value: name ?? (run.name || `${kind}Callback`) }),
+    parts,
+  );
   declared.add(callback);
   return Object.freeze(callback);
 }
@@ -115,7 +154,7 @@ function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback):
  * Makes a stat: a callback that keeps something in the state, such as an average of the gradient. Its first step finds
  * nothing there. The tensors of the patch that it returns are kept, those they replace are disposed.
  *
- * @param declaration the state that it reads and writes, and the hyper-parameters that it reads.
+ * @param declaration the state that it makes, the state that it needs besides, and the hyper-parameters that it reads.
  * @param run `(p, state, hyper) => patch`; runs without recording for `backward`.
  * @throws UnknownOptionError when the declaration has another key.
  * @example
@@ -125,17 +164,27 @@ function define(kind: 'stat' | 'step', declaration: Declaration, run: Callback):
  * }));
  * ```
  */
-export function statCallback<const S extends string = never, const H extends string = never>(
-  declaration: Declaration<S, H>,
-  run: (p: GradParam, state: StatState<S>, hyper: Readonly<Record<H, number>>) => StatePatch | void,
-): DeclaredCallback<S, H>;
-export function statCallback(declaration: Declaration, run: Callback): DeclaredCallback {
-  return define('stat', declaration, run);
+export function statCallback<
+  const Makes extends string = never,
+  const Needs extends string = never,
+  const H extends string = never,
+  const D extends H = never,
+>(
+  declaration: StatDeclaration<Makes, Needs, H, D>,
+  run: (
+    p: GradParam,
+    state: ReadState<Needs, Makes>,
+    hyper: Readonly<Record<H, number>>,
+  ) => StatePatch | void,
+): DeclaredCallback<Needs, Makes, H, D>;
+export function statCallback(declaration: StatDeclaration, run: Callback): DeclaredCallback {
+  checkOptions('statCallback', declaration, ['name', 'state', 'needs', 'hypers', 'defaults']);
+  return define('stat', declaration, { needs: declaration.needs, makes: declaration.state }, run);
 }
 
 /**
- * Makes a step: a callback that changes the parameter in place. All the state that it declares must be there, made by a
- * stat before it; the flags `do_wd` and `force_train` may be absent.
+ * Makes a step: a callback that changes the parameter in place. The `state` that it declares must be there, made by stats
+ * before it; what it declares as `optional` may be absent, such as the flag `do_wd`.
  *
  * @param declaration the state and the hyper-parameters that it reads.
  * @param run `(p, state, hyper) => void`; runs without recording for `backward`; a returned tensor is ignored.
@@ -145,30 +194,39 @@ export function statCallback(declaration: Declaration, run: Callback): DeclaredC
  * const signStep = stepCallback({ hypers: ['lr'] }, (p, _state, { lr }) => p.sub_(p.grad.sign(), { alpha: lr }));
  * ```
  */
-export function stepCallback<const S extends string = never, const H extends string = never>(
-  declaration: Declaration<S, H>,
-  run: (p: GradParam, state: StepState<S>, hyper: Readonly<Record<H, number>>) => CallbackResult,
-): DeclaredCallback<S, H>;
-export function stepCallback(declaration: Declaration, run: Callback): DeclaredCallback {
-  return define('step', declaration, run);
+export function stepCallback<
+  const Needs extends string = never,
+  const May extends string = never,
+  const H extends string = never,
+  const D extends H = never,
+>(
+  declaration: StepDeclaration<Needs, May, H, D>,
+  run: (
+    p: GradParam,
+    state: ReadState<Needs, May>,
+    hyper: Readonly<Record<H, number>>,
+  ) => CallbackResult,
+): DeclaredCallback<Needs, never, H, D>;
+export function stepCallback(declaration: StepDeclaration, run: Callback): DeclaredCallback {
+  checkOptions('stepCallback', declaration, ['name', 'state', 'optional', 'hypers', 'defaults']);
+  const { state: needs, optional } = declaration;
+  return define('step', declaration, { needs, optional }, run);
 }
 
-/** The option of `averageGrad` and `averageSqrGrad`. */
-export interface DampeningOptions {
-  /** Multiplies the new value by one minus the momentum, so that the result is an average. */
-  readonly dampening?: boolean;
-}
-
-/** Makes a function that gives one of two callbacks by its `dampening` option, always the same ones. */
-export function dampingFactory<C extends DeclaredCallback>(
+/**
+ * Makes a function that gives one of two callbacks by an option that is true or false, always the same two: a callback is
+ * known by identity.
+ */
+export function callbackFactory<N extends string, C extends DeclaredCallback>(
   name: string,
+  option: N,
   byDefault: boolean,
-  make: (dampening: boolean) => C,
-): (options?: DampeningOptions) => C {
-  const [plain, damped] = [make(false), make(true)];
-  const factory = (options: DampeningOptions = {}): C => {
-    checkOptions(name, options, ['dampening']);
-    return (options.dampening ?? byDefault) ? damped : plain;
+  make: (value: boolean) => C,
+): (options?: { readonly [K in N]?: boolean }) => C {
+  const [off, on] = [make(false), make(true)];
+  const factory = (options: { readonly [K in N]?: boolean } = {}): C => {
+    checkOptions(name, options, [option]);
+    return (options[option] ?? byDefault) ? on : off;
   };
   factories.add(Object.defineProperty(factory, 'name', { value: name }));
   return factory;

@@ -1,13 +1,17 @@
-import { zerosLike } from '../ops';
+import { linalgVectorNorm, where, zerosLike } from '../ops';
+import type { DType } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
-import { dampingFactory, statCallback, stepCallback } from './callback';
+import { callbackFactory, statCallback, stepCallback } from './callback';
 import { debias } from './debias';
 
 // An average of half precision would lose small gradients: its state is float32.
-function zeroState(p: Tensor): Tensor {
-  return p.dtype === 'float16' || p.dtype === 'bfloat16'
-    ? zerosLike(p, { dtype: 'float32' })
-    : zerosLike(p);
+function stateDtype({ dtype }: Tensor): DType {
+  return dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype;
+}
+
+/** Gives what a moving average of a parameter starts from. */
+export function zeroState(p: Tensor): Tensor {
+  return zerosLike(p, { dtype: stateDtype(p) });
 }
 
 // ---- weight decay ----
@@ -18,7 +22,7 @@ function zeroState(p: Tensor): Tensor {
  * Source: Loshchilov and Hutter 2019; fastai's `weight_decay`.
  */
 export const weightDecay = stepCallback(
-  { name: 'weightDecay', state: ['do_wd'], hypers: ['lr', 'wd'], defaults: { wd: 0 } },
+  { name: 'weightDecay', optional: ['do_wd'], hypers: ['lr', 'wd'], defaults: { wd: 0 } },
   (p, { do_wd = true }, { lr, wd }) => {
     if (do_wd && wd !== 0) p.mul_(1 - lr * wd);
   },
@@ -31,7 +35,7 @@ export const weightDecay = stepCallback(
  * Source: fastai's `l2_reg`.
  */
 export const l2Reg = stepCallback(
-  { name: 'l2Reg', state: ['do_wd'], hypers: ['lr', 'wd'], defaults: { wd: 0 } },
+  { name: 'l2Reg', optional: ['do_wd'], hypers: ['lr', 'wd'], defaults: { wd: 0 } },
   (p, { do_wd = true }, { wd }) => {
     if (do_wd && wd !== 0) p.grad.add_(p, { alpha: wd });
   },
@@ -45,7 +49,7 @@ export const l2Reg = stepCallback(
  *
  * Source: fastai's `average_grad`.
  */
-export const averageGrad = dampingFactory('averageGrad', false, (dampening) =>
+export const averageGrad = callbackFactory('averageGrad', 'dampening', false, (dampening) =>
   statCallback(
     {
       name: `averageGrad(${dampening ? '{ dampening: true }' : ''})`,
@@ -65,7 +69,7 @@ export const averageGrad = dampingFactory('averageGrad', false, (dampening) =>
  *
  * Source: fastai's `average_sqr_grad`.
  */
-export const averageSqrGrad = dampingFactory('averageSqrGrad', true, (dampening) =>
+export const averageSqrGrad = callbackFactory('averageSqrGrad', 'dampening', true, (dampening) =>
   statCallback(
     {
       name: `averageSqrGrad(${dampening ? '' : '{ dampening: false }'})`,
@@ -86,6 +90,29 @@ export const stepStat = statCallback({ name: 'stepStat', state: ['step'] }, (_p,
   step: step + 1,
 }));
 
+/**
+ * Gives the stat of LARC: `local_lr = lr * trust_coeff * |p| / (|grad| + wd * |p| + eps)`, one number in a tensor, at most
+ * `lr` with `clip` (the default); `|x|` is the L2 norm. Unless set, `trust_coeff` is 0.02 and `eps` 1e-8.
+ *
+ * Source: You et al. 2017; fastai's `larc_layer_lr`.
+ */
+export const larcLayerLr = callbackFactory('larcLayerLr', 'clip', true, (clip) =>
+  statCallback(
+    {
+      name: `larcLayerLr(${clip ? '' : '{ clip: false }'})`,
+      state: ['local_lr'],
+      hypers: ['lr', 'trust_coeff', 'wd', 'eps'],
+      defaults: { trust_coeff: 0.02, wd: 0, eps: 1e-8 },
+    },
+    (p, _state, { lr, trust_coeff, wd, eps }) => {
+      const dtype = stateDtype(p);
+      const [pNorm, gNorm] = [linalgVectorNorm(p, { dtype }), linalgVectorNorm(p.grad, { dtype })];
+      const local = pNorm.mul(lr * trust_coeff).div_(gNorm.add_(pNorm, { alpha: wd }).add_(eps));
+      return { local_lr: clip ? local.clampMax_(lr) : local };
+    },
+  ),
+);
+
 // ---- steps ----
 
 /** Steps down the gradient: `p -= lr * grad`. Source: fastai's `sgd_step`. */
@@ -98,6 +125,25 @@ export const momentumStep = stepCallback(
   { name: 'momentumStep', state: ['grad_avg'], hypers: ['lr'] },
   (p, { grad_avg }, { lr }) => {
     p.sub_(grad_avg, { alpha: lr });
+  },
+);
+
+/**
+ * Applies one RMSProp step: `p -= lr * g / (sqrt(sqr_avg) + eps)`, where `g` is `grad_avg` if a stat made it, else the
+ * gradient. `eps` is 1e-8 unless set.
+ *
+ * Source: Hinton's lecture 6e; fastai's `rms_prop_step`.
+ */
+export const rmsPropStep = stepCallback(
+  {
+    name: 'rmsPropStep',
+    state: ['sqr_avg'],
+    optional: ['grad_avg'],
+    hypers: ['lr', 'eps'],
+    defaults: { eps: 1e-8 },
+  },
+  (p, { sqr_avg, grad_avg = p.grad }, { lr, eps }) => {
+    p.addcdiv_(grad_avg, sqr_avg.sqrt().add_(eps), { value: -lr });
   },
 );
 
@@ -145,3 +191,101 @@ export const nadamStep = stepCallback(
     p.addcdiv_(num, denom, { value: -lr / debias(mom, 1 - mom, step) });
   },
 );
+
+/**
+ * Applies one RAdam step: Adam's, times a rectification that grows with the steps; as long as the variance of `sqr_avg` is
+ * unknown, `p -= lr / d1 * grad_avg`. Where `beta` is not 0, the denominator goes through `softplus`. Unless set, `eps` is
+ * 1e-5 and `beta` 0.
+ *
+ * Source: Liu et al. 2020; fastai's `radam_step`.
+ */
+export const radamStep = stepCallback(
+  {
+    name: 'radamStep',
+    state: ['step', 'grad_avg', 'sqr_avg'],
+    hypers: ['lr', 'mom', 'sqr_mom', 'eps', 'beta'],
+    defaults: { eps: 1e-5, beta: 0 },
+  },
+  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps, beta }) => {
+    const stepSize = lr / debias(mom, 1 - mom, step);
+    const rectified = rectification(sqr_mom, step);
+    if (rectified === undefined) return p.sub_(grad_avg, { alpha: stepSize });
+    const denom = sqr_avg
+      .div(debias(sqr_mom, 1 - sqr_mom, step))
+      .sqrt_()
+      .add_(eps);
+    const smooth = beta === 0 ? denom : denom.softplus({ beta });
+    return p.addcdiv_(grad_avg, smooth, { value: -stepSize * rectified });
+  },
+);
+
+// Undefined where the approximated length of the moving average is at most 5.
+function rectification(sqrMom: number, step: number): number | undefined {
+  const atEnd = 2 / (1 - sqrMom) - 1;
+  const r = atEnd - (2 * step * sqrMom ** step) / (1 - sqrMom ** step);
+  if (!(r > 5)) return undefined;
+  return Math.sqrt(((r - 4) * (r - 2) * atEnd) / ((atEnd - 4) * (atEnd - 2) * r));
+}
+
+/**
+ * Applies one QHAdam step: `p -= lr * num / (sqrt(var) + eps)`, with `num = (1 - nu_1) * grad + nu_1 * grad_avg / d1` and
+ * `var = (1 - nu_2) * grad ** 2 + nu_2 * sqr_avg / d2`. `eps` is 1e-8 unless set.
+ *
+ * Source: Ma and Yarats 2019; fastai's `qhadam_step`.
+ */
+export const qhadamStep = stepCallback(
+  {
+    name: 'qhadamStep',
+    state: ['step', 'grad_avg', 'sqr_avg'],
+    hypers: ['lr', 'mom', 'sqr_mom', 'nu_1', 'nu_2', 'eps'],
+    defaults: { eps: 1e-8 },
+  },
+  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, nu_1, nu_2, eps }) => {
+    const [d1, d2] = [debias(mom, 1 - mom, step), debias(sqr_mom, 1 - sqr_mom, step)];
+    const num = grad_avg.mul(nu_1 / d1).add_(p.grad, { alpha: 1 - nu_1 });
+    const variance = sqr_avg.mul(nu_2 / d2).addcmul_(p.grad, p.grad, { value: 1 - nu_2 });
+    p.addcdiv_(num, variance.sqrt_().add_(eps), { value: -lr });
+  },
+);
+
+/**
+ * Steps by the learning rate of the layer: `p -= local_lr * g`, where `g` is `grad_avg` if a stat made it, else the gradient.
+ *
+ * Source: You et al. 2017; fastai's `larc_step`.
+ */
+export const larcStep = stepCallback(
+  { name: 'larcStep', state: ['local_lr'], optional: ['grad_avg'] },
+  (p, { local_lr, grad_avg = p.grad }) => {
+    p.sub_(grad_avg.mul(local_lr));
+  },
+);
+
+/**
+ * Applies one LAMB step: `p -= lr * q * s`, with Adam's `s = grad_avg / d1 / (sqrt(sqr_avg / d2) + eps)` and
+ * `q = min(rms(p) / rms(s), 10)`, or 1 where one of the two is 0. `eps` is 1e-6 unless set.
+ *
+ * Source: You et al. 2020; fastai's `lamb_step`.
+ */
+export const lambStep = stepCallback(
+  {
+    name: 'lambStep',
+    state: ['step', 'grad_avg', 'sqr_avg'],
+    hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
+    defaults: { eps: 1e-6 },
+  },
+  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
+    const denom = sqr_avg.div(debias(sqr_mom, 1 - sqr_mom, step));
+    const s = grad_avg.div(debias(mom, 1 - mom, step)).div_(denom.sqrt_().add_(eps));
+    const [r1, r2] = [rms(p), rms(s)];
+    const q = where(r1.eq(0).logicalOr(r2.eq(0)), 1, r1.div(r2).clampMax(10));
+    p.sub_(s.mul_(q), { alpha: lr });
+  },
+);
+
+/** Returns the root of the mean square of a tensor's elements, as a scalar tensor. */
+export function rms(x: Tensor): Tensor {
+  return x
+    .square()
+    .mean({ dtype: stateDtype(x) })
+    .sqrt_();
+}

@@ -3,7 +3,8 @@ import { checkOptions } from '../internal/options';
 import { l2Reg, weightDecay } from './callbacks';
 import type { DeclaredCallback } from './callback';
 import { hyperHints } from './hypers';
-import type { Fused, Optimizer } from './optimizer';
+import type { Optimizer } from './optimizer';
+import type { Fused } from './options';
 import type { Params } from './params';
 import type { HyperValue } from './types';
 
@@ -19,6 +20,11 @@ export interface OptimizerFactoryOptions {
   readonly fused?: Fused;
 }
 
+/** An optimizer of which is known what hyper-parameters it has: `setHypers` takes no others. */
+export type OptimizerOf<H extends string> = Optimizer<
+  readonly DeclaredCallback<string, string, H, H>[]
+>;
+
 /** Makes an optimizer for some parameters: `SGD`, `Adam`, `Nadam`, or a function of yours. */
 export type OptFunc = (params: Params, options: { readonly lr: HyperValue }) => Optimizer;
 
@@ -29,13 +35,16 @@ export function checkFactory(
   name: string,
   options: OptimizerFactoryOptions,
   own: readonly string[],
+  shared: readonly string[] = common,
 ): void {
-  checkOptions(name, options, [...common, ...own], hyperHints);
+  checkOptions(name, options, [...shared, ...own], hyperHints);
   if (!('lr' in options))
     throw new ArgumentError(`${name}: expected a learning rate, got none; pass { lr: ... }`);
 }
 
 /** Chooses the callback for weight decay, which comes first. */
-export function decayOf({ decouple_wd = true }: OptimizerFactoryOptions): DeclaredCallback {
+export function decayOf({
+  decouple_wd = true,
+}: Pick<OptimizerFactoryOptions, 'decouple_wd'>): typeof weightDecay {
   return decouple_wd ? weightDecay : l2Reg;
 }

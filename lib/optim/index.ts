@@ -4,29 +4,40 @@ export { statCallback, stepCallback } from './callback';
 export type {
   Declaration,
   DeclaredCallback,
-  DampeningOptions,
-  StatState,
-  StepState,
+  ReadState,
+  StatDeclaration,
+  StepDeclaration,
 } from './callback';
 export {
   adamStep,
   averageGrad,
   averageSqrGrad,
   l2Reg,
+  lambStep,
+  larcLayerLr,
+  larcStep,
   momentumStep,
   nadamStep,
+  qhadamStep,
+  radamStep,
+  rmsPropStep,
   sgdStep,
   stepStat,
   weightDecay,
 } from './callbacks';
+export {
+  adanStep,
+  averageDiff,
+  lionAverage,
+  lionStep,
+  muProduct,
+  stableAdamStep,
+  torchNadamStep,
+} from './newer-callbacks';
 export { Optimizer } from './optimizer';
-export type {
-  AllParamsOptions,
-  Fused,
-  GroupRange,
-  OptimizerOptions,
-  ParamEntry,
-} from './optimizer';
+export type { AllParamsOptions, GroupRange, ParamEntry } from './optimizer';
+export type { Fused, OptimizerOptions } from './options';
+export type { AnyCallback, Callbacks, HypersFor, HypersOf, HyperValuesOf } from './typed';
 export type { OptimizerStateDict } from './state-dict';
 export type { FastaiStateDict } from './state-dict-fastai';
 export type { StateMap } from './state';
@@ -41,8 +52,20 @@ export type {
   ParamState,
   StatePatch,
 } from './types';
-export type { OptFunc, OptimizerFactoryOptions } from './factory';
+export type { OptFunc, OptimizerFactoryOptions, OptimizerOf } from './factory';
 export { SGD, type SGDOptions } from './sgd';
+export { RMSProp, type RMSPropOptions } from './rmsprop';
 export { Adam, type AdamOptions } from './adam';
+export { AdamW, type AdamWOptions } from './adamw';
 export { Nadam } from './nadam';
+export { TorchNadam, type TorchNadamOptions } from './torch-nadam';
+export { RAdam, type RAdamOptions } from './radam';
+export { QHAdam, type QHAdamOptions } from './qhadam';
+export { Larc, type LarcOptions } from './larc';
+export { Lamb } from './lamb';
+export { Lion, type LionOptions } from './lion';
+export { Adan, type AdanOptions } from './adan';
+export { StableAdam } from './stable-adam';
+export { Lookahead, type LookaheadOptions } from './lookahead';
+export { Ranger, type RangerOptions } from './ranger';
 export { gradNorm } from './grad-norm';

@@ -1,14 +1,14 @@
-import type { AdamOptions } from './adam';
+import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, nadamStep, stepStat } from './callbacks';
-import { checkFactory, decayOf } from './factory';
+import { checkFactory, decayOf, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 
 /**
  * Makes a NAdam: decay, `averageGrad({ dampening: true })`, `averageSqrGrad()`, `stepStat`, `nadamStep`.
  *
- * Source: Dozat 2016 in Ruder's form, as fastai's users write it; not `torch.optim.NAdam`, which schedules its momentum.
- * Defaults: `mom` 0.9, `sqr_mom` 0.99, `eps` 1e-8, `wd` 0.01, decoupled.
+ * Source: Dozat 2016 in Ruder's form, as fastai's users write it; not `torch.optim.NAdam`, which schedules its momentum and is
+ * `TorchNadam` here. Defaults: `mom` 0.9, `sqr_mom` 0.99, `eps` 1e-8, `wd` 0.01, decoupled.
  * @param params a tensor, tensors (one group), or groups of tensors.
  * @throws UnknownOptionError for an option that it doesn't take; ArgumentError without `lr`.
  * @example
@@ -19,15 +19,13 @@ import type { Params } from './params';
  * String(p); // tensor([-0.91, 0.08, 1.07], float32)
  * ```
  */
-export function Nadam(params: Params, options: AdamOptions): Optimizer {
+export function Nadam(params: Params, options: AdamOptions): OptimizerOf<AdamHyper> {
   checkFactory('Nadam', options, ['mom', 'sqr_mom', 'eps']);
   const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
-  const cbs = [
-    decayOf(options),
-    averageGrad({ dampening: true }),
-    averageSqrGrad(),
-    stepStat,
-    nadamStep,
-  ];
-  return new Optimizer(params, cbs, { lr, mom, sqr_mom, eps, wd }, { fused });
+  return new Optimizer(
+    params,
+    [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, nadamStep],
+    { lr, mom, sqr_mom, eps, wd },
+    { fused },
+  );
 }

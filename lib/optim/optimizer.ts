@@ -4,8 +4,9 @@ import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { checkCallback, isDeclared, type DeclaredCallback } from './callback';
+import { checkCallback, isDeclared } from './callback';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
+import type { Fused, OptimizerOptions } from './options';
 import { toParamLists, type Params } from './params';
 import { runCallbacks } from './run';
 import { clearState, StateMap } from './state';
@@ -16,16 +17,15 @@ import {
   type OptimizerStateDict,
 } from './state-dict';
 import { fromFastai, toFastai, type FastaiStateDict } from './state-dict-fastai';
+import type {
+  AnyCallback,
+  Callbacks,
+  HypersOf,
+  HyperValuesOf,
+  OptimizerRest,
+  WithState,
+} from './typed';
 import type { Callback, Hyper, HyperValue, HyperValues, ParamState } from './types';
-
-/** Which way a step goes: `false` always by the callbacks, `'auto'` by a fused kernel where there is one. */
-export type Fused = 'auto' | boolean;
-
-/** The options of `new Optimizer`. */
-export interface OptimizerOptions {
-  /** `'auto'` where it isn't given. */
-  readonly fused?: Fused;
-}
 
 /** The options of `Optimizer.allParams`. */
 export interface AllParamsOptions {
@@ -56,7 +56,7 @@ export type ParamEntry = [p: Tensor, pg: readonly Tensor[], state: ParamState, h
  * opt.zeroGrad();
  * ```
  */
-export class Optimizer {
+export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   /** The parameters, group by group. */
   readonly paramLists: readonly (readonly Tensor[])[];
   /** The hyper-parameters of each group, shared by all its parameters; set them with `setHypers`. */
@@ -64,11 +64,12 @@ export class Optimizer {
   /** What the optimizer knows about each parameter; reading an absent one makes it. Tensors put in by hand: `keep` them. */
   readonly state = new StateMap();
   /** What a step does, in order. May be changed; the next step follows. */
-  readonly cbs: (Callback | DeclaredCallback)[];
+  readonly cbs: AnyCallback[];
+  /** Which way a step goes; see `explain`. */
+  readonly fused: Fused;
 
-  readonly #fused: Fused;
   readonly #scope = new Scope();
-  #adopted: readonly (Callback | DeclaredCallback)[] = [];
+  #adopted: readonly AnyCallback[] = [];
   #bodies: readonly Callback[] = [];
   #frozenIdx = 0;
   #disposed = false;
@@ -80,14 +81,15 @@ export class Optimizer {
    * @throws ArgumentError when there are no parameters, or a hyper-parameter has no value.
    * @throws UnknownOptionError for a hyper-parameter that no callback reads.
    */
+  constructor(params: Params, cbs: Cbs & WithState<Cbs>, ...rest: OptimizerRest<Cbs>);
   constructor(
     params: Params,
-    cbs: Callback | DeclaredCallback | Iterable<Callback | DeclaredCallback>,
+    cbs: Callbacks,
     hypers: HyperValues = {},
     options: OptimizerOptions = {},
   ) {
     checkOptions('Optimizer', options, ['fused']);
-    this.#fused = checkFused(options.fused ?? 'auto');
+    this.fused = checkFused(options.fused ?? 'auto');
     this.paramLists = toParamLists(params);
     this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
     this.cbs.forEach(checkCallback);
@@ -126,7 +128,18 @@ export class Optimizer {
    *
    * @throws ArgumentError when the number of values is not that of the groups; UnknownOptionError when no callback reads one.
    */
+  setHypers(values: HyperValuesOf<HypersOf<Cbs>>): void;
   setHypers(values: HyperValues): void {
+    this.#setHypers(values);
+  }
+
+  /** Sets one hyper-parameter; see `setHypers`. */
+  setHyper(name: HypersOf<Cbs>, value: HyperValue): void;
+  setHyper(name: string, value: HyperValue): void {
+    this.#setHypers({ [name]: value });
+  }
+
+  #setHypers(values: HyperValues): void {
     this.#checkLive('setHypers');
     const spread = Object.entries(values).map(([name, value]): [string, number[]] => {
       checkHyperName(`setHyper('${name}')`, name, this.cbs);
@@ -137,11 +150,6 @@ export class Optimizer {
         hyper[name] = list[i] ?? NaN;
       });
     }
-  }
-
-  /** Sets one hyper-parameter; see `setHypers`. */
-  setHyper(name: string, value: HyperValue): void {
-    this.setHypers({ [name]: value });
   }
 
   /** Tells whether a callback may read a hyper-parameter, so that `setHyper` takes it. */
@@ -274,8 +282,7 @@ export class Optimizer {
 
   /** Tells in words which way a step goes, and why. */
   explain(): string {
-    const why =
-      this.#fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
+    const why = this.fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
     const names = this.cbs.map((cb) => cb.name || 'a function').join(', ');
     return `step() calls ${names} for each of ${this.paramLists.flat().length} parameters, ${why}`;
   }

@@ -1,5 +1,5 @@
 import { averageGrad, momentumStep, sgdStep } from './callbacks';
-import { checkFactory, decayOf, type OptimizerFactoryOptions } from './factory';
+import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -22,7 +22,7 @@ export interface SGDOptions extends OptimizerFactoryOptions {
  * const opt = SGD(model.parameters(), { lr: 0.1, mom: 0.9 });
  * ```
  */
-export function SGD(params: Params, options: SGDOptions): Optimizer {
+export function SGD(params: Params, options: SGDOptions): OptimizerOf<'lr' | 'mom' | 'wd'> {
   checkFactory('SGD', options, ['mom']);
   const { lr, mom = 0, wd = 0, fused = 'auto' } = options;
   return mom === 0

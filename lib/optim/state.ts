@@ -27,6 +27,16 @@ export class StateMap extends Map<Tensor, ParamState> {
   override clear(): void {
     for (const p of [...this.keys()]) this.delete(p);
   }
+
+  /** Takes all states out of another map. */
+  takeFrom(other: StateMap): void {
+    for (const [p, state] of other) this.set(p, { ...state });
+    other.#forget();
+  }
+
+  #forget(): void {
+    super.clear();
+  }
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

@@ -21,6 +21,10 @@ export interface ParamState {
   grad_avg?: Tensor;
   /** The moving average of the squared gradient, of the parameter's shape; from `averageSqrGrad`. */
   sqr_avg?: Tensor;
+  /** The slow weights, of the parameter's shape; from `Lookahead`. */
+  slow_weights?: Tensor;
+  /** How many steps `Lookahead` has counted. */
+  count?: number;
   /** Weight decay leaves the parameter alone when this is false. */
   do_wd?: boolean;
   /** The parameter is trained also in a frozen group. */

@@ -167,7 +167,8 @@ test('a step refuses to run without the state that it declares', () => {
   expect(() => momentumStep(p, {}, hyper)).toThrow(
     "momentumStep: expected state 'grad_avg', got none; put the stat that makes it before this callback",
   );
-  const opt = new Optimizer(p, [adamStep, averageGrad()], { lr: 1, sqr_mom: 0.99 });
+  const misplaced: Callback[] = [adamStep, averageGrad()]; // in place the compiler would refuse it
+  const opt = new Optimizer(p, misplaced, { lr: 1, sqr_mom: 0.99 });
   expect(() => opt.step()).toThrow("adamStep: expected state 'step'");
 });
 

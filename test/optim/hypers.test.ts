@@ -11,6 +11,7 @@ import {
   weightDecay,
   type Callback,
   type HyperValue,
+  type HyperValues,
 } from '../../lib/optim';
 import { param, expectClose, values } from './support';
 
@@ -97,7 +98,8 @@ test('a hyper that no callback reads is refused with those that one does', () =>
     ) as string,
   }) as Error;
   expect(() => opt.setHyper('momentum', 0.9)).toThrow(refused);
-  expect(() => new Optimizer(param([1]), [weightDecay, sgdStep], { lr: 1, momentum: 1 })).toThrow(
+  const hypers: HyperValues = { lr: 1, momentum: 1 }; // in place the compiler would refuse it
+  expect(() => new Optimizer(param([1]), [weightDecay, sgdStep], hypers as { lr: 1 })).toThrow(
     refused,
   );
   expect(opt.hasHyper('momentum')).toBe(false);
@@ -114,7 +116,8 @@ test('a plain function as a callback lets any hyper through', () => {
 });
 
 test('a hyper that nobody gives is refused by the callback that reads it', () => {
-  expect(() => new Optimizer(param([1]), [weightDecay, sgdStep])).toThrow(
+  const cbs: Callback[] = [weightDecay, sgdStep];
+  expect(() => new Optimizer(param([1]), cbs)).toThrow(
     "Optimizer: expected 'lr', which weightDecay reads and has no default for",
   );
 });

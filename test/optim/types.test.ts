@@ -2,11 +2,13 @@ import type { Tensor } from '../../lib/tensor/tensor';
 import {
   Adam,
   averageGrad,
+  momentumStep,
   Nadam,
   Optimizer,
   SGD,
   slice,
   statCallback,
+  stepStat,
   stepCallback,
   type Callback,
   type GradParam,
@@ -21,7 +23,7 @@ export function mustCompile(p: GradParam, params: Params): unknown[] {
     SGD,
     Adam,
     Nadam,
-    (own, { lr }) => new Optimizer(own, [averageGrad()], { lr }),
+    (own, { lr }) => new Optimizer(own, [averageGrad(), momentumStep], { lr }),
   ];
   const narrowed: Callback = (
     q: GradParam,
@@ -31,7 +33,7 @@ export function mustCompile(p: GradParam, params: Params): unknown[] {
     q.sub_(grad_avg, { alpha: lr ?? 0 });
   };
   const step = stepCallback(
-    { state: ['grad_avg', 'step', 'do_wd'], hypers: ['lr'] },
+    { state: ['grad_avg', 'step'], optional: ['do_wd'], hypers: ['lr'] },
     (q, { grad_avg, step: count, do_wd }, { lr }) => {
       const [a, b, c]: [Tensor, number, boolean | undefined] = [grad_avg, count + lr, do_wd];
       return a.mul(b).mul(Number(c));
@@ -49,7 +51,7 @@ export function mustCompile(p: GradParam, params: Params): unknown[] {
     narrowed,
     step(p, {}, { lr: 1 }),
     stat,
-    new Optimizer(params, [step, stat, narrowed], { lr: slice(1) }),
+    new Optimizer(params, [averageGrad(), stepStat, step, stat, narrowed], { lr: slice(1) }),
   ];
 }
 

@@ -1,0 +1,69 @@
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import { noGrad } from '../tensor/autograd';
+import { keep, tidy } from '../tensor/scope';
+import { Optimizer } from './optimizer';
+
+/** The options of `Lookahead`. */
+export interface LookaheadOptions {
+  /** How many steps the fast weights take for one of the slow ones; 6 where it isn't given. */
+  readonly k?: number;
+  /** The share of the way to the fast weights that the slow ones go; 0.5 where it isn't given. */
+  readonly alpha?: number;
+}
+
+/**
+ * Wraps an optimizer in Lookahead: every `k` steps, slow weights go a part of the way to where the parameters are, and the
+ * parameters go back there: `slow += alpha * (p - slow)`, `p = slow`. The slow weights are in the state, as `slow_weights`,
+ * with the steps so far as `count`, so that saving, loading and clearing the state includes them.
+ *
+ * It takes over groups, hyper-parameters, callbacks and state of `opt`, which is disposed.
+ *
+ * Source: Zhang et al. 2019; fastai's `Lookahead`, with its defaults.
+ *
+ * @example
+ * ```ts
+ * const opt = new Lookahead(Adam(model.parameters(), { lr: 1e-3 }), { k: 5 });
+ * ```
+ */
+export class Lookahead extends Optimizer {
+  readonly k: number;
+  readonly alpha: number;
+
+  /** @throws UnknownOptionError for another option; ArgumentError when `k` is no positive integer. */
+  constructor(opt: Optimizer, options: LookaheadOptions = {}) {
+    checkOptions('Lookahead', options, ['k', 'alpha']);
+    const { k = 6, alpha = 0.5 } = options;
+    if (!Number.isInteger(k) || k < 1)
+      throw new ArgumentError(`Lookahead: expected a positive integer k, got ${k}`);
+    super(opt.paramLists, opt.cbs, hypersByName(opt), { fused: opt.fused });
+    this.k = k;
+    this.alpha = alpha;
+    this.state.takeFrom(opt.state);
+    if (opt.frozenIdx > 0) this.freezeTo(opt.frozenIdx);
+    opt.dispose();
+  }
+
+  /** Takes one step with the callbacks, and at each `k`th one with the slow weights, also of parameters without a gradient. */
+  override step(): void {
+    const params = this.paramLists.flat();
+    for (const p of params) this.state.get(p).slow_weights ??= keep(noGrad(() => p.clone()));
+    super.step();
+    noGrad(() => {
+      for (const p of params) {
+        const state = this.state.get(p);
+        state.count = (state.count ?? 0) + 1;
+        const { slow_weights: slow } = state;
+        if (!slow || state.count % this.k !== 0) continue;
+        tidy(() => {
+          p.copy_(slow.add_(p.sub(slow), { alpha: this.alpha }));
+        });
+      }
+    });
+  }
+}
+
+function hypersByName({ hypers }: Optimizer): Record<string, number[]> {
+  const names = Object.keys(hypers[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, hypers.map((hyper) => hyper[name] ?? NaN)]));
+}
