@@ -56,6 +56,8 @@ function rawOperator(namespace: string, name: string): RawOperator {
 /**
  * Every operator of the libtorch at hand by its raw name, `aten.add.Tensor(x, y, { alpha: 2 })` or, for the first
  * overload that fits, `aten.add(x, y)`. Arguments after the required ones may go in one object, in camelCase.
+ * Those whose names begin with an underscore or end in `backward` are libtorch's own: they check little, and what doesn't fit
+ * them may end the process.
  *
  * @throws UnsupportedOperatorError for a name that this libtorch lacks.
  */
