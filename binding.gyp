@@ -3,7 +3,22 @@
   "variables": { "libtorch%": "<!(node scripts/gyp.cjs libtorch)" },
   "targets": [
     {
+      # The optimizer's kernels, which know neither libtorch nor Node, with flags of their own.
+      "target_name": "kernels",
+      "type": "static_library",
+      "sources": ["<!@(node scripts/gyp.cjs kernel_sources)"],
+      "include_dirs": ["native"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-fPIC", "<!@(node scripts/gyp.cjs kernel_cflags)"],
+      "xcode_settings": {
+        "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "OTHER_CPLUSPLUSFLAGS": ["<!@(node scripts/gyp.cjs kernel_cflags)"]
+      }
+    },
+    {
       "target_name": "fastopt_torch",
+      "dependencies": ["kernels"],
       "sources": ["<!@(node scripts/gyp.cjs sources)"],
       "defines": ["<!@(node scripts/gyp.cjs defines)"],
       # Before Node's own headers, whose experimental Node-API declares other types.

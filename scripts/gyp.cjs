@@ -19,6 +19,10 @@ function libtorch() {
   return found;
 }
 
+function isKernel(source) {
+  return source.startsWith('native/optim/fused/');
+}
+
 const answers = {
   libtorch: () => [libtorch().path],
   libraries: () =>
@@ -27,7 +31,9 @@ const answers = {
     ),
   defines: () => [...build.defines, `_GLIBCXX_USE_CXX11_ABI=${libtorch().cxx11Abi}`],
   cflags: () => build.cflags,
-  sources: () => build.sources,
+  sources: () => build.sources.filter((source) => !isKernel(source)),
+  kernel_sources: () => build.sources.filter(isKernel),
+  kernel_cflags: () => [...build.cflags, ...build.kernel_cflags],
   headers: () => [require('node-api-headers').include_dir],
   // Written after the addon is linked, as by the CMake build: it says which libtorch and which Node this addon is for.
   manifest: () => {

@@ -1,0 +1,106 @@
+// One optimizer step over many tensors in one pass over memory. Plain C: no libtorch, no Node, no
+// threads but the caller's.
+#pragma once
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define FASTOPT_API __declspec(dllexport)
+#else
+#define FASTOPT_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Of parameters and gradients. State is float64 for float64 parameters, else float32.
+enum fastopt_dtype { FASTOPT_FLOAT32, FASTOPT_FLOAT64, FASTOPT_BFLOAT16, FASTOPT_FLOAT16 };
+
+enum fastopt_isa { FASTOPT_BEST, FASTOPT_PORTABLE, FASTOPT_AVX2, FASTOPT_AVX512 };
+
+// The callbacks of an optimizer, applied in the order of the list.
+enum fastopt_callback {
+  FASTOPT_STEP_STAT,
+  FASTOPT_MU_PRODUCT,
+  FASTOPT_SCALE_GRAD,
+  FASTOPT_WEIGHT_DECAY,
+  FASTOPT_L2_REG,
+  FASTOPT_AVERAGE_GRAD,
+  FASTOPT_AVERAGE_GRAD_DAMPENED,
+  FASTOPT_AVERAGE_SQR_GRAD,
+  FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+  FASTOPT_SGD_STEP,
+  FASTOPT_MOMENTUM_STEP,
+  FASTOPT_RMS_PROP_STEP,
+  FASTOPT_RMS_PROP_MOMENTUM_STEP,
+  FASTOPT_ADAM_STEP,
+  FASTOPT_NADAM_STEP,
+  FASTOPT_TORCH_NADAM_STEP,
+  FASTOPT_RADAM_STEP,
+  FASTOPT_QHADAM_STEP,
+  FASTOPT_LION_STEP,
+  FASTOPT_LION_AVERAGE,
+  FASTOPT_AVERAGE_WEIGHTS,
+  FASTOPT_RESTORE_SLOW,
+  FASTOPT_ZERO_GRAD,
+  FASTOPT_CALLBACKS
+};
+
+// One contiguous tensor and its state; arrays that no callback of the list touches may be null, and
+// none may overlap.
+typedef struct {
+  void* param;
+  void* grad;  // null: the tensor has no gradient (or no element), and is left alone
+  void* grad_avg;
+  void* sqr_avg;
+  void* slow;  // the averaged weights of Lookahead or EMA
+  int64_t size;
+  int64_t group;
+} fastopt_tensor;
+
+// The hyper-parameters of one group; those that no callback of the list reads are ignored.
+typedef struct {
+  double lr, mom, sqr_mom, eps, wd;
+  double nu_1, nu_2;      // QHAdam
+  double momentum_decay;  // torch's NAdam: psi
+  double grad_scale;      // what gradients are multiplied by
+  double slow_step;       // how far the averaged weights move towards the weights
+} fastopt_hypers;
+
+// What differs between the tensors of a group.
+typedef struct {
+  double step;        // counted by FASTOPT_STEP_STAT where there is a gradient
+  double do_wd;       // 0: no decay
+  double mu_product;  // of torch's NAdam, by FASTOPT_MU_PRODUCT; starts at 1
+} fastopt_counters;
+
+typedef struct fastopt_plan fastopt_plan;
+
+// Runs `task(context)` on each of a pool's threads at once, and returns when all are done.
+typedef void (*fastopt_parallel)(void* pool, void (*task)(void* context), void* context);
+
+// Makes a plan of the tensors, or returns why it can't. Copies what it is given.
+FASTOPT_API const char* fastopt_plan_create(enum fastopt_dtype dtype, enum fastopt_isa isa,
+                                            const int32_t* callbacks, int64_t callback_count,
+                                            const fastopt_tensor* tensors, int64_t tensor_count,
+                                            fastopt_plan** plan);
+FASTOPT_API void fastopt_plan_destroy(fastopt_plan* plan);
+
+// The plan's own copy of its tensors: addresses may be changed between steps, sizes may not.
+FASTOPT_API fastopt_tensor* fastopt_plan_tensors(fastopt_plan* plan);
+
+// Steps all tensors: `hypers` by group, `counters` by tensor. Without `parallel`, on the caller's
+// thread alone.
+FASTOPT_API void fastopt_plan_step(fastopt_plan* plan, const fastopt_hypers* hypers,
+                                   fastopt_counters* counters, fastopt_parallel parallel,
+                                   void* pool);
+
+// Threads for a process that has no pool of its own; `fastopt_pool_run` is a `fastopt_parallel`.
+typedef struct fastopt_pool fastopt_pool;
+FASTOPT_API fastopt_pool* fastopt_pool_create(int32_t threads);
+FASTOPT_API void fastopt_pool_destroy(fastopt_pool* pool);
+FASTOPT_API void fastopt_pool_run(void* pool, void (*task)(void* context), void* context);
+
+#ifdef __cplusplus
+}
+#endif

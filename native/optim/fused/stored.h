@@ -1,0 +1,37 @@
+// How parameters are stored, and the type in which they are computed with.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "optim/fused/element.h"
+
+namespace fastopt::fused {
+
+// The upper half of a float32; rounds to nearest even.
+struct BFloat16 {
+  uint16_t bits;
+  BFloat16() = default;
+  FASTOPT_HD BFloat16(float value) {
+    uint32_t wide;
+    std::memcpy(&wide, &value, sizeof wide);
+    const uint32_t rounded = wide + 0x7fff + (wide >> 16 & 1);
+    bits = static_cast<uint16_t>((value != value ? wide | 0x400000 : rounded) >> 16);
+  }
+  FASTOPT_HD operator float() const {
+    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+    float value;
+    std::memcpy(&value, &wide, sizeof value);
+    return value;
+  }
+};
+
+template <class Stored>
+struct ComputedIn {
+  using Real = float;
+};
+template <>
+struct ComputedIn<double> {
+  using Real = double;
+};
+
+}  // namespace fastopt::fused

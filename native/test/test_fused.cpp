@@ -1,0 +1,117 @@
+#include "check.h"
+#include "fused_twin.h"
+
+using namespace fused_twin;
+
+// Every list of callbacks that users run, on every instruction set of this machine, against the
+// naive twin.
+namespace {
+
+const std::vector<fastopt_hypers> kHypers{{.lr = 1e-2,
+                                           .mom = 0.9,
+                                           .sqr_mom = 0.99,
+                                           .eps = 1e-8,
+                                           .wd = 0.01,
+                                           .nu_1 = 0.7,
+                                           .nu_2 = 0.95,
+                                           .momentum_decay = 4e-3,
+                                           .grad_scale = 0.5,
+                                           .slow_step = 0.25},
+                                          {.lr = 1e-3,
+                                           .mom = 0.8,
+                                           .sqr_mom = 0.999,
+                                           .eps = 1e-5,
+                                           .wd = 0,
+                                           .nu_1 = 1,
+                                           .nu_2 = 1,
+                                           .momentum_decay = 1e-2,
+                                           .grad_scale = 2,
+                                           .slow_step = 1}};
+
+struct Case {
+  const char* name;
+  Callbacks callbacks;
+};
+
+const std::vector<Case> kCases{
+    {"nothing", {}},
+    {"counting alone", {FASTOPT_STEP_STAT}},
+    {"SGD", {FASTOPT_WEIGHT_DECAY, FASTOPT_SGD_STEP}},
+    {"momentum, L2", {FASTOPT_L2_REG, FASTOPT_AVERAGE_GRAD, FASTOPT_MOMENTUM_STEP}},
+    {"momentum", {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD, FASTOPT_MOMENTUM_STEP}},
+    {"RMSProp", {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED, FASTOPT_RMS_PROP_STEP}},
+    {"RMSProp with momentum",
+     {FASTOPT_L2_REG, FASTOPT_AVERAGE_SQR_GRAD, FASTOPT_AVERAGE_GRAD,
+      FASTOPT_RMS_PROP_MOMENTUM_STEP}},
+    {"Adam",
+     {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+      FASTOPT_STEP_STAT, FASTOPT_ADAM_STEP}},
+    {"NAdam",
+     {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+      FASTOPT_STEP_STAT, FASTOPT_NADAM_STEP}},
+    {"NAdam without decay",
+     {FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED, FASTOPT_STEP_STAT,
+      FASTOPT_NADAM_STEP}},
+    {"NAdam scaled and zeroed",
+     {FASTOPT_SCALE_GRAD, FASTOPT_L2_REG, FASTOPT_AVERAGE_GRAD_DAMPENED,
+      FASTOPT_AVERAGE_SQR_GRAD_DAMPENED, FASTOPT_STEP_STAT, FASTOPT_NADAM_STEP, FASTOPT_ZERO_GRAD}},
+    {"torch's NAdam",
+     {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+      FASTOPT_STEP_STAT, FASTOPT_MU_PRODUCT, FASTOPT_TORCH_NADAM_STEP}},
+    {"RAdam",
+     {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+      FASTOPT_STEP_STAT, FASTOPT_RADAM_STEP}},
+    {"QHAdam",
+     {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED,
+      FASTOPT_STEP_STAT, FASTOPT_QHADAM_STEP}},
+    {"Lion", {FASTOPT_WEIGHT_DECAY, FASTOPT_LION_STEP, FASTOPT_LION_AVERAGE}},
+    {"Lookahead over SGD", {FASTOPT_SGD_STEP, FASTOPT_AVERAGE_WEIGHTS, FASTOPT_RESTORE_SLOW}},
+};
+
+const fastopt_isa kIsas[] = {FASTOPT_BEST, FASTOPT_PORTABLE, FASTOPT_AVX2, FASTOPT_AVX512};
+
+// Ten steps of every list on every instruction set of this machine; groups, do_wd, gradients and
+// sizes differ.
+template <class T>
+void follows_the_twin(double tolerance) {
+  std::mt19937 random(1);
+  std::vector<Tensor<T>> start;
+  for (const int64_t size : {0, 1, 7, 8, 9, 1023, 1024, 1025, 3, 66001, 0}) {
+    start.push_back(random_tensor<T>(size, std::ssize(start) % 2, random));
+    start.back().n.do_wd = std::ssize(start) % 3 != 0;
+  }
+  start[5].has_grad = false;
+  start[6].n.step = 7;
+  auto* pool = fastopt_pool_create(3);
+  for (const auto& [name, callbacks] : kCases) {
+    for (const auto isa : kIsas) {
+      auto twins = start, tensors = start;
+      Fused<T> fused(tensors, callbacks, isa);
+      if (isa > FASTOPT_PORTABLE && fused.problem) continue;
+      EXPECT_FOR(name, fused.problem == nullptr);
+      for (int i = 0; i < 10; ++i) {
+        naive_step(twins, callbacks, kHypers);
+        fused.step(kHypers, isa == FASTOPT_BEST ? pool : nullptr);
+      }
+      for (size_t i = 0; i < tensors.size(); ++i) {
+        const auto &t = tensors[i], &twin = twins[i];
+        EXPECT_FOR(name, close(t.p, twin.p, tolerance));
+        EXPECT_FOR(name, close(t.g, twin.g, tolerance));
+        EXPECT_FOR(name, close(t.m, twin.m, tolerance));
+        EXPECT_FOR(name, close(t.v, twin.v, tolerance));
+        EXPECT_FOR(name, close(t.slow, twin.slow, tolerance));
+        if (t.p.empty()) continue;  // has no address, and so is never counted
+        EXPECT_FOR(name, fused.counters(i).step == twin.n.step);
+        EXPECT_FOR(name, std::abs(fused.counters(i).mu_product - twin.n.mu_product) < 1e-15);
+      }
+    }
+  }
+  fastopt_pool_destroy(pool);
+}
+}  // namespace
+
+int main() {
+  follows_the_twin<float>(2e-5);
+  follows_the_twin<double>(1e-12);
+  return exit_code();
+}
