@@ -12,6 +12,15 @@ export function param(data: TensorLike, grad?: TensorLike, dtype: DType = 'float
   return p;
 }
 
+/** Returns the largest difference of two lists, relative for numbers above 1; infinite when their lengths differ. */
+export function difference(got: readonly number[], wanted: readonly number[]): number {
+  if (got.length !== wanted.length) return Infinity;
+  return Math.max(
+    ...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))),
+    0,
+  );
+}
+
 /** Expects numbers to be equal but for `tolerance`, relative to those above 1. */
 export function expectClose(
   actual: Tensor | readonly number[] | number,
@@ -20,9 +29,5 @@ export function expectClose(
 ): void {
   const got = typeof actual === 'number' ? [actual] : 'data' in actual ? values(actual) : actual;
   const wanted = typeof expected === 'number' ? [expected] : expected;
-  const error = Math.max(
-    ...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))),
-    0,
-  );
-  if (got.length !== wanted.length || !(error <= tolerance)) expect(got).toEqual(wanted);
+  if (!(difference(got, wanted) <= tolerance)) expect(got).toEqual(wanted);
 }
