@@ -63,3 +63,4 @@ export {
   type ScheduleValue,
 } from './schedule';
 export { normBiasParams, trainableParams } from './params';
+export { splitByChild, splitByName, type GroupSplitter } from './splitters';

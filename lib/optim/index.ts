@@ -69,3 +69,6 @@ export { StableAdam } from './stable-adam';
 export { Lookahead, type LookaheadOptions } from './lookahead';
 export { Ranger, type RangerOptions } from './ranger';
 export { gradNorm } from './grad-norm';
+export { clipGradNorm, clipGradValue, type ClipGradNormOptions, type ClipTarget } from './clip';
+export { EMA, type EMAOptions, type EMAStateDict } from './ema';
+export { StepTrace, type TracedCallback, type TraceValue, type TraceValues } from './trace';

@@ -5,6 +5,7 @@ import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { checkCallback, isDeclared } from './callback';
+import { newGroup, newHyper } from './groups';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { Fused, OptimizerOptions } from './options';
 import { toParamLists, type Params } from './params';
@@ -17,6 +18,8 @@ import {
   type OptimizerStateDict,
 } from './state-dict';
 import { fromFastai, toFastai, type FastaiStateDict } from './state-dict-fastai';
+import { summarize } from './summary';
+import { checkTraced, StepTrace } from './trace';
 import type {
   AnyCallback,
   Callbacks,
@@ -71,6 +74,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   readonly #scope = new Scope();
   #adopted: readonly AnyCallback[] = [];
   #bodies: readonly Callback[] = [];
+  readonly #lists: (readonly Tensor[])[];
+  readonly #hypers: Hyper[];
   #frozenIdx = 0;
   #disposed = false;
 
@@ -90,11 +95,11 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   ) {
     checkOptions('Optimizer', options, ['fused']);
     this.fused = checkFused(options.fused ?? 'auto');
-    this.paramLists = toParamLists(params);
+    this.paramLists = this.#lists = toParamLists(params);
     this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
     this.cbs.forEach(checkCallback);
     const defaults = defaultsOf(this.cbs);
-    this.hypers = this.paramLists.map(() => ({ ...defaults }));
+    this.hypers = this.#hypers = this.paramLists.map(() => ({ ...defaults }));
     this.setHypers(hypers);
     this.#adopt();
   }
@@ -155,6 +160,23 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   /** Tells whether a callback may read a hyper-parameter, so that `setHyper` takes it. */
   hasHyper(name: string): boolean {
     return mayRead(this.cbs, name);
+  }
+
+  /**
+   * Adds a group behind the others, not frozen.
+   *
+   * @param params a tensor, or tensors; none that the optimizer has already.
+   * @param hypers its hyper-parameters; those that aren't given are the last group's.
+   * @throws ArgumentError when a parameter is there already; UnknownOptionError when no callback reads a hyper-parameter.
+   */
+  addParamGroup(
+    params: Tensor | Iterable<Tensor>,
+    hypers: Readonly<Record<string, number>> = {},
+  ): void {
+    this.#checkLive('addParamGroup');
+    const group = newGroup(params, this.paramLists);
+    this.#hypers.push(newHyper(hypers, this.hypers.at(-1), this.cbs));
+    this.#lists.push(group);
   }
 
   /**
@@ -219,6 +241,26 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     }
   }
 
+  /**
+   * Runs one step, and tells what each callback read, changed and returned for one parameter. Copies all its values.
+   *
+   * @param p a parameter of this optimizer.
+   * @returns what prints as a table.
+   */
+  traceStep(p: Tensor): StepTrace {
+    checkTraced(p, this.paramLists.flat());
+    this.#adopt();
+    const trace = new StepTrace(p);
+    const bodies = this.#bodies;
+    this.#bodies = bodies.map((body, i) => trace.watch(this.cbs[i]?.name || 'a function', body));
+    try {
+      this.step();
+    } finally {
+      this.#bodies = bodies;
+    }
+    return trace;
+  }
+
   /** Fills every gradient with zeros, in place, and detaches it from any graph. */
   zeroGrad(): void {
     this.#checkLive('zeroGrad');
@@ -278,6 +320,14 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    */
   fromFastai(dict: FastaiStateDict): void {
     this.loadStateDict(fromFastai(dict, (name) => this.hasHyper(name)));
+  }
+
+  /**
+   * Lists the groups in a table: how many tensors and numbers, trained or frozen, how many without weight decay, and every
+   * hyper-parameter.
+   */
+  summary(): string {
+    return summarize(this);
   }
 
   /** Tells in words which way a step goes, and why. */

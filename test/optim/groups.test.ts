@@ -1,0 +1,54 @@
+import { Adam, Nadam, SGD, slice } from '../../lib/optim';
+import { tensor } from '../../lib/tensor/create';
+import { expectClose, param, values } from './support';
+
+test('addParamGroup takes the hypers of the last group, and those given', () => {
+  const [a, b, c] = [param([1], [1]), param([2], [1]), param([3], [1])];
+  const opt = SGD([[a], [b]], { lr: slice(1e-3, 1e-1), wd: 0.5 });
+  opt.addParamGroup([c], { wd: 0 });
+  expect(opt.paramLists).toEqual([[a], [b], [c]]);
+  expect(opt.hypers.map(({ wd }) => wd)).toEqual([0.5, 0.5, 0]);
+  expectClose(opt.hypers[2]!.lr!, 0.1);
+  opt.step();
+  expectClose(c, [3 - 0.1]);
+});
+
+test('addParamGroup also takes one tensor, and steps it when all others are frozen', () => {
+  const [a, b] = [param([1], [1]), param([2], [1])];
+  const opt = SGD(a, { lr: 1 });
+  opt.freezeTo(1);
+  opt.addParamGroup(b);
+  opt.step();
+  expect([values(a), values(b)]).toEqual([[1], [1]]);
+});
+
+test('the state of a group from before goes on when one is added', () => {
+  const p = param([1], [1]);
+  const opt = Nadam(p, { lr: 0.1 });
+  opt.step();
+  opt.addParamGroup(param([1], [1]), { lr: 0 });
+  opt.step();
+  expect(opt.allParams().map(([, , { step }]) => step)).toEqual([2, 1]);
+  opt.dispose();
+});
+
+test.each([
+  ['expected at least one parameter, got none', () => [[]]],
+  ['expected each parameter once, got one in group 0 and in group 1', (p: unknown) => [[p]]],
+  ["addParamGroup: no callback reads 'momentum'", () => [[tensor([1])], { momentum: 1 }]],
+  ["setHyper('lr'): got 2 values for 1 parameter groups", () => [[tensor([1])], { lr: [1, 2] }]],
+])('addParamGroup refuses what does not fit, and nothing changes: %s', (message, args) => {
+  const p = param([1]);
+  const opt = SGD([[p]], { lr: 1 });
+  expect(() => (opt.addParamGroup as (...all: unknown[]) => void)(...args(p))).toThrow(message);
+  expect([opt.paramLists.length, opt.hypers.length]).toEqual([1, 1]);
+});
+
+test('a parameter without a gradient is left out, whatever its state', () => {
+  const [a, b] = [param([1], [1]), param([2])];
+  const opt = Adam([a, b], { lr: 0.1 });
+  opt.step();
+  expect(values(b)).toEqual([2]);
+  expect(opt.state.get(b)).toEqual({});
+  opt.dispose();
+});
