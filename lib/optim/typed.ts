@@ -12,34 +12,35 @@ export type Callbacks = AnyCallback | Iterable<AnyCallback>;
 
 type Each<Cbs> = Cbs extends Iterable<infer C> ? C : Cbs;
 
-type Hypers<C> = C extends { readonly hypers: readonly (infer H extends string)[] } ? H : string;
-type Known<C> = C extends { readonly hypers: readonly (infer H extends string)[] } ? H : never;
+/** The names that a callback lists under `Key`; `Else` for a plain function, which lists none. */
+type Names<C, Key extends string, Else> = C extends {
+  readonly [K in Key]: readonly (infer Name extends string)[];
+}
+  ? Name
+  : Else;
+
+/** Names where they are known: a callback typed as `DeclaredCallback` alone has forgotten them. */
+type Known<Name> = string extends Name ? never : Name;
+
+type Needs<C> = Known<Names<C, 'needs', never>>;
+type Makes<C> = Names<C, 'makes', string>;
 type Defaults<C> = C extends { readonly defaults: infer D } ? keyof D : never;
 
-// A callback whose keys were forgotten (`DeclaredCallback` alone) needs nothing that could be checked.
-type Needs<C> = C extends { readonly needs: readonly (infer K extends string)[] }
-  ? string extends K
-    ? never
-    : K
-  : never;
-type Makes<C> = C extends { readonly makes: readonly (infer K extends string)[] } ? K : string;
-
 /** The names of the hyper-parameters that some callback reads. */
-export type HypersOf<Cbs> = Hypers<Each<Cbs>>;
+export type HypersOf<Cbs> = Names<Each<Cbs>, 'hypers', string>;
 
-type Required<Cbs> =
-  string extends Known<Each<Cbs>> ? never : Exclude<Known<Each<Cbs>>, Defaults<Each<Cbs>>>;
+type RequiredHypers<Cbs> = Exclude<Known<Names<Each<Cbs>, 'hypers', never>>, Defaults<Each<Cbs>>>;
 
 /** Values of hyper-parameters by name. */
 export type HyperValuesOf<H extends string> = { readonly [K in H]?: HyperValue };
 
 /** The values that a list of callbacks needs (those without a default), and those that it takes besides. */
-export type HypersFor<Cbs> = { readonly [K in Required<Cbs>]: HyperValue } & HyperValuesOf<
-  HypersOf<Cbs>
->;
+export type HypersFor<Cbs> = HyperValuesOf<HypersOf<Cbs>> & {
+  readonly [K in RequiredHypers<Cbs>]: HyperValue;
+};
 
 /** The arguments of `new Optimizer` after the callbacks: hyper-parameters may be left out where all have a default. */
-export type OptimizerRest<Cbs> = [Required<Cbs>] extends [never]
+export type OptimizerRest<Cbs> = [RequiredHypers<Cbs>] extends [never]
   ? [hypers?: HypersFor<Cbs>, options?: OptimizerOptions]
   : [hypers: HypersFor<Cbs>, options?: OptimizerOptions];
 
