@@ -52,8 +52,6 @@ export function addTrain(program: Command): void {
     .option('--device <name>', 'cpu, cuda or cuda:N', device, 'cpu')
     .option('--json', 'print a JSON object a line: start, each epoch, end', false)
     .action(async (settings: TrainSettings, command: Command) => {
-      // Threads that wait without spinning leave the cores to others; libtorch reads this when it is loaded.
-      process.env.OMP_WAIT_POLICY ??= 'passive';
       // Imported only here: --help must work where there is no libtorch.
       const { prepare, SettingsError, train } = await import('./training.js');
       const learn = await prepare(settings).catch((error: unknown) => {

@@ -12,6 +12,18 @@ function whyMissing(root: string): string {
     : `no libtorch was found: ${remedy}. Searched:\n${describePlaces(places)}`;
 }
 
+// OpenMP reads the policy once, as it is loaded with the addon. By its default, threads without work spin, and take the cores
+// from whatever else the process does: a batch beside a busy server took 5 to 20 times as long.
+function requireWithPatientThreads(path: string): unknown {
+  const isSet = process.env.OMP_WAIT_POLICY !== undefined;
+  process.env.OMP_WAIT_POLICY ??= 'passive';
+  try {
+    return require(path);
+  } finally {
+    if (!isSet) delete process.env.OMP_WAIT_POLICY;
+  }
+}
+
 /**
  * Loads the addon, which must have been built for this Node and for the libtorch that it links to: another version
  * would crash the process.
@@ -27,7 +39,7 @@ export function loadAddon(): unknown {
   if (mismatch !== undefined)
     throw new AddonMismatchError(`@fastopt/torch: ${mismatch}; ${remedy}`);
   try {
-    return require(addonPath(root));
+    return requireWithPatientThreads(addonPath(root));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AddonMismatchError(
