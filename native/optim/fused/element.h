@@ -15,6 +15,10 @@
 
 namespace fastopt::fused {
 
+#if !defined(__CUDACC_RTC__)
+using std::sqrt;  // else a float would be computed with in double
+#endif
+
 enum Arrays : unsigned { kParam = 1, kGrad = 2, kGradAvg = 4, kSqrAvg = 8, kSlow = 16 };
 
 template <class Real>
@@ -163,6 +167,17 @@ struct ZeroGrad {
   template <class Real>
   static FASTOPT_HD void apply(Element<Real>& e, const Real*) {
     e.g = 0;
+  }
+};
+
+struct Traffic {
+  static constexpr unsigned reads = kParam | kGrad | kGradAvg | kSqrAvg;
+  static constexpr unsigned writes = kParam | kGradAvg | kSqrAvg;
+  template <class Real>
+  static FASTOPT_HD void apply(Element<Real>& e, const Real* c) {
+    e.p += c[kGradStep] * e.g;
+    e.grad_avg += c[kGradStep] * e.g;
+    e.sqr_avg += c[kGradStep] * e.g;
   }
 };
 

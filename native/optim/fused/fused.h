@@ -43,6 +43,7 @@ enum fastopt_callback {
   FASTOPT_AVERAGE_WEIGHTS,
   FASTOPT_RESTORE_SLOW,
   FASTOPT_ZERO_GRAD,
+  FASTOPT_TRAFFIC,  // changes nothing, but reads and writes what Adam does: a bench's ceiling
   FASTOPT_CALLBACKS
 };
 

@@ -47,6 +47,7 @@ constexpr CallbackEntry callbacks[] = {
     entry<AverageSlow>,
     entry<RestoreWeights>,
     entry<ZeroGradients>,
+    entry<MemoryTraffic>,
 };
 static_assert(std::size(callbacks) == FASTOPT_CALLBACKS);
 
@@ -84,6 +85,7 @@ constexpr Pipeline pipelines[] = {
     pipeline<T, AverageWeights>(),
     pipeline<T, RestoreSlow>(),
     pipeline<T, ZeroGrad>(),
+    pipeline<T, Traffic>(),
     pipeline<T, Decay, GradStep>(),
     pipeline<T, Average, AvgStep>(),
     pipeline<T, Decay, Average, AvgStep>(),

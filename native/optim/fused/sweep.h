@@ -22,8 +22,6 @@
 
 namespace fastopt::fused {
 
-using std::sqrt;
-
 template <class Stored, class Real, class... Ops>
 FASTOPT_INLINE void sweep(Stored* __restrict p, Stored* __restrict g, Real* __restrict grad_avg,
                           Real* __restrict sqr_avg, Real* __restrict slow, int64_t size,
