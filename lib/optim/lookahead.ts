@@ -2,7 +2,9 @@ import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { keep, tidy } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
 import { Optimizer } from './optimizer';
+import type { FastaiStateDict } from './state-dict-fastai';
 
 /** The options of `Lookahead`. */
 export interface LookaheadOptions {
@@ -10,6 +12,14 @@ export interface LookaheadOptions {
   readonly k?: number;
   /** The share of the way to the fast weights that the slow ones go; 0.5 where it isn't given. */
   readonly alpha?: number;
+}
+
+/** The `state_dict` of fastai's `Lookahead`. */
+export interface FastaiLookaheadDict extends FastaiStateDict {
+  /** How many steps it has taken. */
+  readonly count: number;
+  /** The slow weights, group by group; null before the first step. */
+  readonly slow_weights: readonly (readonly Tensor[])[] | null;
 }
 
 /**
@@ -59,6 +69,32 @@ export class Lookahead extends Optimizer {
           p.copy_(slow.add_(p.sub(slow), { alpha: this.alpha }));
         });
       }
+    });
+  }
+
+  /** Copies states and hyper-parameters in the layout of the `state_dict` of fastai's `Lookahead`. */
+  override toFastai(): FastaiLookaheadDict {
+    const { state, hypers } = this.stateDict();
+    const slow = state.flatMap(({ slow_weights }) => slow_weights ?? []);
+    const ends = this.paramLists.map((_, i) => this.paramLists.slice(0, i + 1).flat().length);
+    return {
+      state: state.map(({ slow_weights: _, count: __, ...rest }) => rest),
+      hypers,
+      count: state[0]?.count ?? 0,
+      slow_weights:
+        slow.length > 0 ? ends.map((end, i) => slow.slice(ends[i - 1] ?? 0, end)) : null,
+    };
+  }
+
+  /** Takes over a copy of the `state_dict` of fastai's `Lookahead`, or of the optimizer in it. */
+  override fromFastai(dict: FastaiStateDict & Partial<FastaiLookaheadDict>): void {
+    const { count = 0, slow_weights, ...inner } = dict;
+    const slow = slow_weights?.flat();
+    super.fromFastai({
+      ...inner,
+      state: slow
+        ? inner.state.map((each, i) => ({ ...each, slow_weights: slow[i], count }))
+        : inner.state,
     });
   }
 }

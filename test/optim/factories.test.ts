@@ -19,6 +19,7 @@ import {
   stableAdamStep,
   TorchNadam,
   type OptFunc,
+  type ParamState,
 } from '../../lib/optim';
 import { tensor } from '../../lib/tensor/create';
 import type { DType } from '../../lib/tensor/dtype';
@@ -244,6 +245,28 @@ describe('Lookahead', () => {
     expect(other.opt.state.get(other.p).count).toBe(12);
     one.opt.dispose();
     other.opt.dispose();
+  });
+
+  test("gives and takes the layout of fastai's Lookahead", () => {
+    const make = () => {
+      const groups = [[param([1], [1]), param([2], [-1])], [param([3], [1])]];
+      return new Lookahead(Adam(groups, { lr: 0.1 }), { k: 4 });
+    };
+    const [one, other, fresh] = [make(), make(), make()];
+    for (let i = 0; i < 3; i++) one.step();
+    const saved = one.toFastai();
+    expect(saved.count).toBe(3);
+    expect(saved.slow_weights!.map((group) => group.map(values))).toEqual([[[1], [2]], [[3]]]);
+    expect(Object.keys(saved.state[0]!)).toEqual(['grad_avg', 'sqr_avg', 'step']);
+    other.fromFastai(saved);
+    const [{ count, slow_weights, step }] = other.allParams(1).map(([, , state]) => state) as [
+      ParamState,
+    ];
+    expect([count, values(slow_weights!), step]).toEqual([3, [3], 3]);
+    expect(fresh.toFastai()).toMatchObject({ count: 0, slow_weights: null });
+    fresh.fromFastai({ state: [{}, {}, {}], hypers: one.hypers });
+    expect(fresh.allParams().map(([, , state]) => state)).toEqual([{}, {}, {}]);
+    for (const opt of [one, other, fresh]) opt.dispose();
   });
 
   test.each([0, 1.5, -1, NaN])('refuses k = %p, and leaves the optimizer alone', (k) => {
