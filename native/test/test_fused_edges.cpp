@@ -1,10 +1,23 @@
+#include <atomic>
 #include <bit>
+#include <cstdlib>
 #include <limits>
+#include <new>
 
 #include "check.h"
 #include "fused_twin.h"
 
 using namespace fused_twin;
+
+static std::atomic<int> allocations = 0;
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -159,6 +172,35 @@ void bfloat16_parameters_have_float32_state() {
   }
 }
 
+// 1 - 0.5 * 1 in float16, whose bits these are.
+void float16_parameters_are_stepped_where_the_compiler_knows_them() {
+  std::vector<uint16_t> p(40, 0x3c00), g(40, 0x3c00);
+  fastopt_tensor t{p.data(), g.data(), nullptr, nullptr, nullptr, 40, 0};
+  fastopt_counters n{0, 1, 1};
+  auto hypers = kPlain;
+  hypers.lr = 0.5;
+  const int32_t sgd[] = {FASTOPT_SGD_STEP};
+  fastopt_plan* plan = nullptr;
+  if (fastopt_plan_create(FASTOPT_FLOAT16, FASTOPT_BEST, sgd, 1, &t, 1, &plan)) return;
+  fastopt_plan_step(plan, &hypers, &n, nullptr, nullptr);
+  fastopt_plan_destroy(plan);
+  EXPECT(p == std::vector<uint16_t>(40, 0x3800));
+}
+
+void a_step_allocates_nothing() {
+  std::mt19937 random(5);
+  std::vector<Tensor<float>> tensors;
+  for (int i = 0; i < 50; ++i) tensors.push_back(random_tensor<float>(5000, 0, random));
+  auto* pool = fastopt_pool_create(2);
+  Fused<float> fused(tensors, kNadam, FASTOPT_BEST);
+  const std::vector hypers{kPlain};
+  const int before = allocations;
+  for (int i = 0; i < 10; ++i) fused.step(hypers, pool);
+  const int after = allocations;
+  EXPECT(after == before);
+  fastopt_pool_destroy(pool);
+}
+
 void addresses_may_change_between_steps() {
   float p = 1, g = 1, other = 3;
   fastopt_tensor t{&p, &g, nullptr, nullptr, nullptr, 1, 0};
@@ -200,6 +242,8 @@ int main() {
   any_alignment_will_do_and_neighbours_are_left_alone();
   many_small_tensors_are_each_stepped_once();
   bfloat16_parameters_have_float32_state();
+  float16_parameters_are_stepped_where_the_compiler_knows_them();
+  a_step_allocates_nothing();
   addresses_may_change_between_steps();
   what_it_does_not_know_it_refuses();
   return exit_code();

@@ -81,9 +81,15 @@ struct Avx2 {
   }
 };
 
+#if defined(__clang__)
+#define FASTOPT_WIDEST
+#else
+#define FASTOPT_WIDEST ",prefer-vector-width=512"
+#endif
+
 struct Avx512 {
   template <class Stored, class... Ops>
-  FASTOPT_FOR("avx512f,avx512vl,avx512bw,avx512dq,fma,f16c,prefer-vector-width=512")
+  FASTOPT_FOR("avx512f,avx512vl,avx512bw,avx512dq,fma,f16c" FASTOPT_WIDEST)
   static void run(const fastopt_tensor& t, int64_t begin, int64_t end, const double* scalars) {
     sweep_part<Stored, Ops...>(t, begin, end, scalars);
   }

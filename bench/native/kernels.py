@@ -1,0 +1,75 @@
+"""The optimizer's kernels (native/optim/fused) by ctypes, over tensors of PyTorch."""
+
+import ctypes
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADER = (ROOT / "native/optim/fused/fused.h").read_text()
+
+
+def names_of(enum):
+    """The names of an enum of the header, in their order."""
+    body = re.search(rf"enum {enum} {{(.*?)}};", HEADER, re.S).group(1)
+    return re.findall(r"FASTOPT_(\w+)", re.sub(r"//.*", "", body))
+
+
+CALLBACKS = {name: i for i, name in enumerate(names_of("fastopt_callback"))}
+DTYPES = {name: i for i, name in enumerate(names_of("fastopt_dtype"))}
+
+NADAM = ["WEIGHT_DECAY", "AVERAGE_GRAD_DAMPENED", "AVERAGE_SQR_GRAD_DAMPENED", "STEP_STAT", "NADAM_STEP"]
+ADAM = NADAM[:-1] + ["ADAM_STEP"]
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("param", "grad", "grad_avg", "sqr_avg", "slow")] + [
+        ("size", ctypes.c_int64),
+        ("group", ctypes.c_int64),
+    ]
+
+
+class Hypers(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_double)
+        for name in "lr mom sqr_mom eps wd nu_1 nu_2 momentum_decay grad_scale slow_step".split()
+    ]
+
+
+class Counters(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_double) for name in ("step", "do_wd", "mu_product")]
+
+
+def load(path):
+    library = ctypes.CDLL(str(path))
+    library.fastopt_plan_create.restype = ctypes.c_char_p
+    library.fastopt_pool_create.restype = ctypes.c_void_p
+    return library
+
+
+class Plan:
+    """A step of one group of float32 tensors, each list as long as `params`."""
+
+    def __init__(self, library, callbacks, params, grads, grad_avgs, sqr_avgs, pool=None, **hypers):
+        count = len(params)
+        tensors = (Tensor * count)(
+            *(
+                Tensor(p.data_ptr(), g.data_ptr(), m.data_ptr(), v.data_ptr(), None, p.numel(), 0)
+                for p, g, m, v in zip(params, grads, grad_avgs, sqr_avgs)
+            )
+        )
+        ids = (ctypes.c_int32 * len(callbacks))(*(CALLBACKS[name] for name in callbacks))
+        self.hypers = Hypers(**{"momentum_decay": 4e-3, "grad_scale": 1, "nu_1": 1, "nu_2": 1, **hypers})
+        self.counters = (Counters * count)(*((0, 1, 1) for _ in params))
+        plan = ctypes.c_void_p()
+        problem = library.fastopt_plan_create(
+            DTYPES["FLOAT32"], 0, ids, ctypes.c_int64(len(callbacks)), tensors, ctypes.c_int64(count), ctypes.byref(plan)
+        )
+        if problem:
+            raise ValueError(problem.decode())
+        parallel = ctypes.cast(library.fastopt_pool_run, ctypes.c_void_p) if pool else None
+        self.keep = (params, grads, grad_avgs, sqr_avgs)
+        self.function = library.fastopt_plan_step
+        self.arguments = (plan, ctypes.byref(self.hypers), self.counters, parallel, ctypes.c_void_p(pool))
+
+    def step(self):
+        self.function(*self.arguments)
