@@ -40,12 +40,20 @@ export class Lookahead extends Optimizer {
   readonly k: number;
   readonly alpha: number;
 
-  /** @throws UnknownOptionError for another option; ArgumentError when `k` is no positive integer. */
+  /**
+   * @throws UnknownOptionError for another option; ArgumentError when `k` is no positive integer, or `opt` is an optimizer
+   *   with a step of its own, such as `OptimWrapper`.
+   */
   constructor(opt: Optimizer, options: LookaheadOptions = {}) {
     checkOptions('Lookahead', options, ['k', 'alpha']);
     const { k = 6, alpha = 0.5 } = options;
     if (!Number.isInteger(k) || k < 1)
       throw new ArgumentError(`Lookahead: expected a positive integer k, got ${k}`);
+    if (opt.constructor !== Optimizer) {
+      throw new ArgumentError(
+        `Lookahead: expected an optimizer made of callbacks alone, got ${opt.constructor.name}, which steps in its own way`,
+      );
+    }
     super(opt.paramLists, opt.cbs, hypersByName(opt), { fused: opt.fused });
     this.k = k;
     this.alpha = alpha;

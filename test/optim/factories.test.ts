@@ -269,6 +269,14 @@ describe('Lookahead', () => {
     for (const opt of [one, other, fresh]) opt.dispose();
   });
 
+  test('refuses an optimizer that steps in its own way', () => {
+    const opt = Ranger(param([1], [1]), { lr: 1 });
+    expect(() => new Lookahead(opt)).toThrow(
+      'Lookahead: expected an optimizer made of callbacks alone, got Lookahead, which steps in its own way',
+    );
+    opt.dispose();
+  });
+
   test.each([0, 1.5, -1, NaN])('refuses k = %p, and leaves the optimizer alone', (k) => {
     const inner = SGD(param([1], [1]), { lr: 1 });
     expect(() => new Lookahead(inner, { k })).toThrow(
