@@ -10,6 +10,10 @@ interface Handle<Kind extends string> {
 
 export type TensorHandle = Handle<'tensor'>;
 export type ModuleHandle = Handle<'module'>;
+/** One of libtorch's own optimizers. */
+export type OptimizerHandle = Handle<'optimizer'>;
+/** An optimizer's tensors, ready for the fused kernels. */
+export type PlanHandle = Handle<'plan'>;
 export type GeneratorHandle = Handle<'generator'>;
 /** A node of the autograd graph. */
 export type NodeHandle = Handle<'node'>;
@@ -56,6 +60,9 @@ export type ForwardHookRunner = (
   input: TensorHandle,
   output: TensorHandle,
 ) => TensorHandle | undefined;
+
+/** A value of an optimizer's state. */
+export type NativeState = number | TensorHandle | TensorHandle[];
 
 export interface Native {
   // what was built and loaded
@@ -166,4 +173,53 @@ export interface Native {
   moduleAddHook(module: ModuleHandle, id: number): void;
   moduleRemoveHook(module: ModuleHandle, id: number): void;
   moduleDispose(module: ModuleHandle): void;
+
+  // the fused step
+  /** Plans steps over parameters and their states by the numbers of callbacks in `fused.h`, or tells why there are none. */
+  fusedPlan(
+    callbacks: readonly number[],
+    params: readonly TensorHandle[],
+    gradAvgs: readonly (TensorHandle | undefined)[],
+    sqrAvgs: readonly (TensorHandle | undefined)[],
+    groups: readonly number[],
+  ): PlanHandle | string;
+  /** Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. */
+  fusedStep(
+    plan: PlanHandle,
+    hypers: Float64Array,
+    counters: Float64Array,
+    active: Uint8Array,
+  ): string | undefined;
+  fusedDispose(plan: PlanHandle): void;
+
+  // libtorch's own optimizers
+  createOptimizer(
+    kind: string,
+    params: readonly TensorHandle[],
+    settings: readonly (readonly [name: string, value: number])[],
+  ): OptimizerHandle;
+  optimizerAddParams(optimizer: OptimizerHandle, params: readonly TensorHandle[]): void;
+  /** The settings in the order in which `optimizerStep` takes them, as the optimizer was made; switches are 0 or 1. */
+  optimizerSettings(optimizer: OptimizerHandle): [name: string, value: number][];
+  /**
+   * Takes one step. `groupOf` holds the group of each parameter, or -1 to leave it out; `values` the settings of one group
+   * after the other. Returns the closure's loss, null without a closure.
+   */
+  optimizerStep(
+    optimizer: OptimizerHandle,
+    groupOf: Int32Array,
+    values: Float64Array,
+    closure: (() => TensorHandle) | undefined,
+  ): TensorHandle | null;
+  /** What the optimizer keeps for a parameter; the tensors are its own. */
+  optimizerState(optimizer: OptimizerHandle, param: number): [key: string, NativeState][];
+  optimizerSetState(
+    optimizer: OptimizerHandle,
+    param: number,
+    state: readonly (readonly [key: string, NativeState])[],
+  ): void;
+  optimizerClearState(optimizer: OptimizerHandle): void;
+  optimizerDispose(optimizer: OptimizerHandle): void;
+  /** 0 where a tensor has no gradient, 1 where it has a dense one, 2 where it has one of another layout. */
+  gradientKind(tensor: TensorHandle): number;
 }

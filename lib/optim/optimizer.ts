@@ -2,14 +2,13 @@ import { inspect } from 'node:util';
 import { ArgumentError, DisposedError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
-import { Scope } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { checkCallback, isDeclared } from './callback';
+import { checkCallback } from './callback';
 import { newGroup, newHyper } from './groups';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
+import type { FusedRun } from './fused';
 import type { Fused, OptimizerOptions } from './options';
 import { toParamLists, type Params } from './params';
-import { runCallbacks } from './run';
 import { clearState, StateMap } from './state';
 import {
   checkStateDict,
@@ -18,6 +17,7 @@ import {
   type OptimizerStateDict,
 } from './state-dict';
 import { fromFastai, toFastai, type FastaiStateDict } from './state-dict-fastai';
+import { Stepper } from './stepper';
 import { summarize } from './summary';
 import { checkTraced, StepTrace } from './trace';
 import type {
@@ -28,7 +28,7 @@ import type {
   OptimizerRest,
   WithState,
 } from './typed';
-import type { Callback, Hyper, HyperValue, HyperValues, ParamState } from './types';
+import type { Hyper, HyperValue, HyperValues, ParamState } from './types';
 
 /** The options of `Optimizer.allParams`. */
 export interface AllParamsOptions {
@@ -71,9 +71,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   /** Which way a step goes; see `explain`. */
   readonly fused: Fused;
 
-  readonly #scope = new Scope();
+  readonly #stepper: Stepper;
   #adopted: readonly AnyCallback[] = [];
-  #bodies: readonly Callback[] = [];
   readonly #lists: (readonly Tensor[])[];
   readonly #hypers: Hyper[];
   #frozenIdx = 0;
@@ -95,6 +94,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   ) {
     checkOptions('Optimizer', options, ['fused']);
     this.fused = checkFused(options.fused ?? 'auto');
+    this.#stepper = new Stepper(this.fused);
     this.paramLists = this.#lists = toParamLists(params);
     this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
     this.cbs.forEach(checkCallback);
@@ -220,25 +220,12 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   step(): void {
     this.#checkLive('step');
     this.#adopt();
+    this.#stepper.step(this.#run());
+  }
+
+  #run(): FusedRun {
     const { paramLists, hypers, state: states } = this;
-    const scope = this.#scope;
-    const run = {
-      paramLists,
-      hypers,
-      states,
-      frozenIdx: this.#frozenIdx,
-      bodies: this.#bodies,
-      scope,
-    };
-    try {
-      noGrad(() => {
-        scope.run(() => {
-          runCallbacks(run);
-        });
-      });
-    } finally {
-      scope.dispose();
-    }
+    return { paramLists, hypers, states, frozenIdx: this.#frozenIdx };
   }
 
   /**
@@ -248,16 +235,13 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    * @returns what prints as a table.
    */
   traceStep(p: Tensor): StepTrace {
+    this.#checkLive('traceStep');
     checkTraced(p, this.paramLists.flat());
     this.#adopt();
     const trace = new StepTrace(p);
-    const bodies = this.#bodies;
-    this.#bodies = bodies.map((body, i) => trace.watch(this.cbs[i]?.name || 'a function', body));
-    try {
-      this.step();
-    } finally {
-      this.#bodies = bodies;
-    }
+    const { bodies } = this.#stepper;
+    const watched = bodies.map((body, i) => trace.watch(this.cbs[i]?.name || 'a function', body));
+    this.#stepper.stepBy(watched, this.#run());
     return trace;
   }
 
@@ -277,6 +261,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   clearState(): void {
     this.#checkLive('clearState');
     for (const p of this.paramLists.flat()) clearState(p, this.state.get(p));
+    this.#stepper.release();
   }
 
   /** Copies states and hyper-parameters. The tensors of the copy belong to the innermost scope. */
@@ -330,17 +315,17 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     return summarize(this);
   }
 
-  /** Tells in words which way a step goes, and why. */
+  /** Tells in words which way the last step went, and why. */
   explain(): string {
-    const why = this.fused === false ? 'as fused is false' : 'as there is no fused kernel for them';
-    const names = this.cbs.map((cb) => cb.name || 'a function').join(', ');
-    return `step() calls ${names} for each of ${this.paramLists.flat().length} parameters, ${why}`;
+    this.#adopt();
+    return this.#stepper.explain(this.cbs, this.paramLists.flat().length);
   }
 
   /** Disposes of all states; the parameters stay. The optimizer refuses to work from then on. */
   dispose(): void {
     this.#disposed = true;
     this.state.clear();
+    this.#stepper.release();
   }
 
   [Symbol.dispose](): void {
@@ -363,17 +348,13 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
       checkHypersGiven('Optimizer', cbs, { ...defaults, ...hyper });
       Object.assign(hyper, { ...defaults, ...hyper });
     }
-    this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
+    this.#stepper.setCallbacks(cbs);
     this.#adopted = [...cbs];
   }
 }
 
 function checkFused(fused: unknown): Fused {
-  if (fused === 'auto' || fused === false) return fused;
-  if (fused === true)
-    throw new ArgumentError(
-      "Optimizer: fused: true: there is no fused kernel for these callbacks; leave it out, or pass 'auto'",
-    );
+  if (fused === 'auto' || typeof fused === 'boolean') return fused;
   throw new ArgumentError(
     `Optimizer: expected fused 'auto', true or false, got ${inspect(fused, { depth: 0 })}`,
   );

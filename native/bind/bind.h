@@ -9,5 +9,7 @@ const Functions& tensor_functions();
 const Functions& autograd_functions();
 const Functions& runtime_functions();
 const Functions& module_functions();
+const Functions& optimizer_functions();
+const Functions& fused_functions();
 
 }  // namespace fastopt

@@ -47,6 +47,11 @@ constexpr napi_type_tag kTag<Box<NodePtr>>{0x6661737400000003, 0x746f72636800000
 template <>
 constexpr napi_type_tag kTag<Box<at::Generator>>{0x6661737400000004, 0x746f726368000004};
 
+template <>
+constexpr napi_type_tag kTag<Box<PlanPtr>>{0x6661737400000006, 0x746f726368000006};
+template <>
+constexpr napi_type_tag kTag<Box<OptimizerPtr>>{0x6661737400000005, 0x746f726368000005};
+
 void adjust(napi_env env, int64_t bytes) {
   int64_t total = 0;
   if (bytes != 0) napi_adjust_external_memory(env, bytes, &total);
@@ -162,6 +167,16 @@ napi_value wrap_module(const Call& call, const LayerPtr& module) {
   return wrap(call, std::make_unique<B>(B{module}), finalize<B>);
 }
 
+napi_value wrap_plan(const Call& call, const PlanPtr& plan) {
+  using B = Box<PlanPtr>;
+  return wrap(call, std::make_unique<B>(B{plan}), finalize<B>);
+}
+
+napi_value wrap_optimizer(const Call& call, const OptimizerPtr& optimizer) {
+  using B = Box<OptimizerPtr>;
+  return wrap(call, std::make_unique<B>(B{optimizer}), finalize<B>);
+}
+
 napi_value wrap_node(const Call& call, const NodePtr& node) {
   using B = Box<NodePtr>;
   return wrap(call, std::make_unique<B>(B{node}), finalize<B>);
@@ -195,6 +210,12 @@ std::vector<at::Tensor> tensors_of(const Call& call, napi_value value, const cha
 const LayerPtr& module_of(const Call& call, napi_value value, const char* where) {
   return boxed<LayerPtr>(call, value, where, "module");
 }
+const PlanPtr& plan_of(const Call& call, napi_value value, const char* where) {
+  return boxed<PlanPtr>(call, value, where, "plan");
+}
+const OptimizerPtr& optimizer_of(const Call& call, napi_value value, const char* where) {
+  return boxed<OptimizerPtr>(call, value, where, "optimizer");
+}
 const NodePtr& node_of(const Call& call, napi_value value, const char* where) {
   return boxed<NodePtr>(call, value, where, "node of the autograd graph");
 }
@@ -211,6 +232,18 @@ void dispose_tensor(const Call& call, napi_value value) {
 void dispose_module(const Call& call, napi_value value) {
   auto* box = unwrap<Box<LayerPtr>>(call, value);
   if (box == nullptr) refuse(call, value, "dispose", "a module");
+  box->value.reset();
+}
+
+void dispose_plan(const Call& call, napi_value value) {
+  auto* box = unwrap<Box<PlanPtr>>(call, value);
+  if (box == nullptr) refuse(call, value, "dispose", "a plan");
+  box->value.reset();
+}
+
+void dispose_optimizer(const Call& call, napi_value value) {
+  auto* box = unwrap<Box<OptimizerPtr>>(call, value);
+  if (box == nullptr) refuse(call, value, "dispose", "an optimizer");
   box->value.reset();
 }
 

@@ -1,0 +1,62 @@
+import type { Callbacks } from './typed';
+import {
+  adamStep,
+  averageGrad,
+  averageSqrGrad,
+  l2Reg,
+  momentumStep,
+  nadamStep,
+  qhadamStep,
+  radamStep,
+  rmsPropStep,
+  sgdStep,
+  stepStat,
+  weightDecay,
+} from './callbacks';
+import { lionAverage, lionStep, muProduct, torchNadamStep } from './newer-callbacks';
+
+/** The fused kernels' numbers of callbacks. Source: `enum fastopt_callback` in `native/optim/fused/fused.h`. */
+export const fusedNumber = {
+  ...{ stepStat: 0, muProduct: 1, weightDecay: 3, l2Reg: 4 },
+  ...{ averageGrad: 5, averageGradDampened: 6, averageSqrGrad: 7, averageSqrGradDampened: 8 },
+  ...{ sgdStep: 9, momentumStep: 10, rmsPropStep: 11, rmsPropMomentumStep: 12 },
+  ...{ adamStep: 13, nadamStep: 14, torchNadamStep: 15, radamStep: 16, qhadamStep: 17 },
+  ...{ lionStep: 18, lionAverage: 19 },
+} as const;
+
+const numbers = new Map<unknown, number>([
+  [stepStat, fusedNumber.stepStat],
+  [muProduct, fusedNumber.muProduct],
+  [weightDecay, fusedNumber.weightDecay],
+  [l2Reg, fusedNumber.l2Reg],
+  [averageGrad(), fusedNumber.averageGrad],
+  [averageGrad({ dampening: true }), fusedNumber.averageGradDampened],
+  [averageSqrGrad({ dampening: false }), fusedNumber.averageSqrGrad],
+  [averageSqrGrad(), fusedNumber.averageSqrGradDampened],
+  [sgdStep, fusedNumber.sgdStep],
+  [momentumStep, fusedNumber.momentumStep],
+  [rmsPropStep, fusedNumber.rmsPropStep],
+  [adamStep, fusedNumber.adamStep],
+  [nadamStep, fusedNumber.nadamStep],
+  [torchNadamStep, fusedNumber.torchNadamStep],
+  [radamStep, fusedNumber.radamStep],
+  [qhadamStep, fusedNumber.qhadamStep],
+  [lionStep, fusedNumber.lionStep],
+  [lionAverage, fusedNumber.lionAverage],
+]);
+
+const averages: readonly number[] = [fusedNumber.averageGrad, fusedNumber.averageGradDampened];
+
+/** Returns the numbers of callbacks that have kernels, told by identity; or why these have none. */
+export function fusedNumbers(cbs: Callbacks): readonly number[] | string {
+  const list = typeof cbs === 'function' ? [cbs] : cbs;
+  const found: number[] = [];
+  for (const cb of list) {
+    const number = numbers.get(cb);
+    if (number === undefined) return `${cb.name || 'a function'} has no kernel`;
+    const isOfAverage =
+      number === fusedNumber.rmsPropStep && found.some((before) => averages.includes(before));
+    found.push(isOfAverage ? fusedNumber.rmsPropMomentumStep : number);
+  }
+  return found;
+}

@@ -1,0 +1,86 @@
+import { ArgumentError } from '../internal/errors';
+import { noGrad } from '../tensor/autograd';
+import { Scope } from '../tensor/scope';
+import { isDeclared } from './callback';
+import { FusedEngine, noStateYet, type FusedRun } from './fused';
+import { fusedNumbers } from './fused-callbacks';
+import type { Fused } from './options';
+import { runCallbacks } from './run';
+import type { AnyCallback } from './typed';
+import type { Callback } from './types';
+
+/** Takes the steps of an optimizer: by the fused kernels where they know its callbacks and tensors, else by the callbacks. */
+export class Stepper {
+  readonly #fused: Fused;
+  readonly #scope = new Scope();
+  #bodies: readonly Callback[] = [];
+  #engine: FusedEngine | undefined;
+  /** Why the callbacks run. */
+  #reason = 'there was no step yet';
+
+  constructor(fused: Fused) {
+    this.#fused = fused;
+  }
+
+  /** The callbacks, as a step calls them. */
+  get bodies(): readonly Callback[] {
+    return this.#bodies;
+  }
+
+  /**
+   * Takes other callbacks.
+   *
+   * @throws ArgumentError when `fused` is true and one has no kernel.
+   */
+  setCallbacks(cbs: readonly AnyCallback[]): void {
+    const numbers = this.#fused === false ? 'fused is false' : fusedNumbers(cbs);
+    if (typeof numbers === 'string') this.#leaveToCallbacks(numbers);
+    this.release();
+    this.#engine = typeof numbers === 'string' ? undefined : new FusedEngine(numbers);
+    this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
+  }
+
+  /** Takes one step; the tensors that callbacks make on the way are freed. */
+  step(run: FusedRun): void {
+    const reason = this.#engine ? this.#engine.step(run) : this.#reason;
+    if (reason === undefined) this.#reason = '';
+    else {
+      this.#leaveToCallbacks(reason);
+      this.stepBy(this.#bodies, run);
+    }
+  }
+
+  /** Takes one step by these callbacks. */
+  stepBy(bodies: readonly Callback[], run: FusedRun): void {
+    const scope = this.#scope;
+    try {
+      noGrad(() => {
+        scope.run(() => {
+          runCallbacks({ ...run, bodies, scope });
+        });
+      });
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** Tells which way the last step went, and why. */
+  explain(cbs: readonly AnyCallback[], count: number): string {
+    const names = cbs.map((cb) => cb.name || 'a function').join(', ');
+    if (this.#reason === '') return `step() does ${names} in one pass over ${count} parameters`;
+    return `step() calls ${names} for each of ${count} parameters, as ${this.#reason}`;
+  }
+
+  /** Lets go of the tensors of the plan; the next step makes another. */
+  release(): void {
+    this.#engine?.dispose();
+  }
+
+  #leaveToCallbacks(reason: string): void {
+    this.#reason = reason;
+    if (this.#fused !== true || reason === noStateYet) return; // callbacks make the state
+    throw new ArgumentError(
+      `Optimizer: fused: true: ${reason}; pass 'auto' to go by the callbacks then`,
+    );
+  }
+}

@@ -1,0 +1,51 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optim/fused/fused.h"
+
+namespace fastopt::optim {
+
+// One tensor of an optimizer; the state that it has not got is undefined.
+struct Member {
+  at::Tensor param, grad_avg, sqr_avg;
+  int64_t group;
+};
+
+class FusedPlan;
+using FusedPlanPtr = std::shared_ptr<FusedPlan>;
+
+// An optimizer's tensors in one plan of the fused kernels.
+class FusedPlan {
+ public:
+  // Makes a plan, or says why there can be none. `callbacks` are numbers of `fastopt_callback`.
+  static std::string make(const std::vector<int32_t>& callbacks, std::vector<Member> members,
+                          FusedPlanPtr& plan);
+
+  size_t size() const { return members_.size(); }
+  size_t groups() const { return groups_; }
+
+  // Steps the tensors that are `active` and have a gradient, and returns nothing; or says why the
+  // kernels can't, and has changed nothing. `hypers` by group, `counters` and `active` by tensor.
+  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters, const uint8_t* active);
+
+ private:
+  struct Destroy {
+    void operator()(fastopt_plan* plan) const { fastopt_plan_destroy(plan); }
+  };
+
+  std::string why_not(const Member& member, int64_t planned) const;
+  void announce(const Member& member) const;
+
+  std::unique_ptr<fastopt_plan, Destroy> plan_;
+  std::vector<Member> members_;
+  size_t groups_ = 0;
+  at::ScalarType dtype_ = at::kFloat;
+  bool needs_grad_avg_ = false, needs_sqr_avg_ = false, writes_grad_ = false;
+};
+
+}  // namespace fastopt::optim

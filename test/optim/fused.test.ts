@@ -1,0 +1,269 @@
+import {
+  keep,
+  manualSeed,
+  models,
+  noGrad,
+  optim,
+  randn,
+  tensor,
+  zeros,
+  type DType,
+  type Tensor,
+} from '../../lib/index';
+import { difference, values } from './support';
+
+const { Adam, AdamW, Lion, Nadam, QHAdam, RAdam, RMSProp, SGD, TorchNadam } = optim;
+type Options = { lr: optim.HyperValue; decouple_wd?: boolean; fused?: optim.Fused };
+
+const factories: Record<string, (params: optim.Params, options: Options) => optim.Optimizer> = {
+  SGD: (params, options) => SGD(params, { wd: 0.01, ...options }),
+  'SGD with momentum': (params, options) => SGD(params, { mom: 0.9, wd: 0.01, ...options }),
+  RMSProp: (params, options) => RMSProp(params, { wd: 0.01, ...options }),
+  'RMSProp with momentum': (params, options) => RMSProp(params, { mom: 0.9, wd: 0.01, ...options }),
+  Adam: (params, options) => Adam(params, options),
+  AdamW: (params, { lr, ...options }) =>
+    AdamW(params, { lr, ...(options.fused === undefined ? {} : { fused: options.fused }) }),
+  Nadam: (params, options) => Nadam(params, options),
+  RAdam: (params, options) => RAdam(params, { wd: 0.01, ...options }),
+  QHAdam: (params, options) => QHAdam(params, { wd: 0.01, ...options }),
+  TorchNadam: (params, options) => TorchNadam(params, { wd: 0.01, ...options }),
+  Lion: (params, options) => Lion(params, { wd: 0.01, ...options }),
+};
+
+/** How far two lists are apart, relative to the length of the second. */
+function relative(got: readonly number[], wanted: readonly number[]): number {
+  if (got.length !== wanted.length) return Infinity;
+  const length = (list: readonly number[]) => Math.hypot(...list);
+  return length(got.map((value, i) => value - (wanted[i] ?? NaN))) / Math.max(length(wanted), 1e-3);
+}
+
+const shapes = [[3, 4], [7], [1], [2, 3, 3], [1025], [0]];
+
+function parameters(dtype: DType): Tensor[] {
+  manualSeed(7);
+  return shapes.map((shape) => randn(shape, { dtype: 'float64' }).to(dtype));
+}
+
+// One and the same sequence of events for both ways; gradients are drawn anew for each step.
+function run(
+  fused: optim.Fused,
+  make: (typeof factories)[string],
+  options: { dtype: DType; groups: number; decouple_wd: boolean },
+) {
+  const params = parameters(options.dtype);
+  const cut = Math.ceil(params.length / options.groups);
+  const groups = Array.from({ length: options.groups }, (_, i) =>
+    params.slice(i * cut, (i + 1) * cut),
+  );
+  const opt = make(groups, {
+    lr: optim.slice(1e-3, 1e-2),
+    decouple_wd: options.decouple_wd,
+    fused,
+  });
+  opt.state.get(params[1]!).do_wd = false;
+  opt.state.get(params[0]!).force_train = true;
+  manualSeed(11);
+  for (let step = 0; step < 50; step++) {
+    params.forEach((p, i) => {
+      const grad = randn(p.shape, { dtype: 'float64' }).to(options.dtype);
+      p.grad = step % 5 === i && step < 25 ? null : grad; // some are missing, some come late
+    });
+    if (options.groups > 1 && step === 10) opt.freezeTo(1);
+    if (options.groups > 1 && step === 20) opt.unfreeze();
+    if (step === 15) opt.setHypers({ lr: 5e-3 });
+    if (step === 30) opt.clearState();
+    opt.step();
+  }
+  const steps = params.map((p) => opt.state.get(p).step);
+  const result = {
+    weights: params.map(values),
+    steps,
+    why: opt.explain(),
+    grads: params.map((p) => p.grad && values(p.grad)),
+  };
+  opt.dispose();
+  return result;
+}
+
+describe.each(Object.keys(factories))('%s', (name) => {
+  test.each([
+    { dtype: 'float32', groups: 1, decouple_wd: true },
+    { dtype: 'float32', groups: 3, decouple_wd: false },
+    { dtype: 'float64', groups: 3, decouple_wd: true },
+    { dtype: 'float64', groups: 1, decouple_wd: false },
+  ] as const)('gives the same weights either way over 50 steps: %p', (options) => {
+    const [fused, plain] = [
+      run('auto', factories[name]!, options),
+      run(false, factories[name]!, options),
+    ];
+    expect(fused.why).toContain('in one pass');
+    expect(plain.why).toContain('as fused is false');
+    const tolerance = options.dtype === 'float32' ? 1e-6 : 1e-12;
+    plain.weights.forEach((wanted, i) =>
+      expect(relative(fused.weights[i]!, wanted)).toBeLessThanOrEqual(tolerance),
+    );
+    plain.grads.forEach((wanted, i) =>
+      expect(relative(fused.grads[i] ?? [], wanted ?? [])).toBeLessThanOrEqual(tolerance),
+    );
+    // The empty tensor has nothing to step.
+    expect(fused.steps.slice(0, -1)).toEqual(plain.steps.slice(0, -1));
+  });
+});
+
+test('half-precision parameters have float32 state, and step alike', () => {
+  for (const dtype of ['bfloat16', 'float16'] as const) {
+    const options = { dtype, groups: 1, decouple_wd: true };
+    const [fused, plain] = [
+      run('auto', factories.Nadam!, options),
+      run(false, factories.Nadam!, options),
+    ];
+    expect(fused.why).toContain('in one pass');
+    // The callbacks round to the parameter's dtype after each operation, the kernel once.
+    plain.weights.forEach((wanted, i) =>
+      expect(difference(fused.weights[i]!, wanted)).toBeLessThan(dtype === 'bfloat16' ? 0.1 : 0.02),
+    );
+  }
+});
+
+test('a planted fault is seen', () => {
+  const options = { dtype: 'float64', groups: 1, decouple_wd: true } as const;
+  const wrong = run('auto', (params, rest) => Nadam(params, { ...rest, eps: 1.01e-8 }), options);
+  const right = run(false, factories.Nadam!, options);
+  expect(
+    Math.max(...right.weights.map((wanted, i) => difference(wrong.weights[i]!, wanted))),
+  ).toBeGreaterThan(1e-12);
+});
+
+function stepped(p: Tensor, options: { fused?: optim.Fused } = {}) {
+  const opt = Nadam(p, { lr: 0.1, ...options });
+  opt.step();
+  opt.step();
+  return opt;
+}
+
+function param(data: number[]): Tensor {
+  const p = tensor(data, { requiresGrad: true });
+  p.grad = tensor(data.map(() => 0.5));
+  return p;
+}
+
+test('the callbacks make the state, then the kernels step: the state stays ordinary tensors', () => {
+  const p = param([1, 2]);
+  const opt = Nadam(p, { lr: 0.1 });
+  expect(opt.explain()).toContain('as there was no step yet');
+  opt.step();
+  expect(opt.explain()).toContain('as a parameter has no state yet');
+  const average = opt.state.get(p).grad_avg as Tensor;
+  opt.step();
+  expect(opt.explain()).toBe(
+    'step() does weightDecay, averageGrad({ dampening: true }), averageSqrGrad(), stepStat, nadamStep in one pass over 1 parameters',
+  );
+  expect(opt.state.get(p).grad_avg).toBe(average);
+  expect(values(average)[0]).toBeCloseTo(0.095, 6);
+  opt.dispose();
+});
+
+test.each<[string, (p: Tensor, opt: optim.Optimizer) => void, RegExp]>([
+  [
+    'a gradient of other strides',
+    (p) => (p.grad = zeros([3, 2]).t()),
+    /a gradient, float32\[2, 3\], lies otherwise in memory/,
+  ],
+  [
+    'a state of another dtype',
+    (p, opt) => (opt.state.get(p).grad_avg = zeros([2, 3], { dtype: 'float64' })),
+    /a state, float64/,
+  ],
+  [
+    "a callback of one's own",
+    (_, opt) =>
+      opt.cbs.push(function look() {
+        /* it only looks */
+      }),
+    /look has no kernel/,
+  ],
+  [
+    'a parameter with gaps',
+    (p) => {
+      const grad = zeros([2, 3]);
+      p.setData(zeros([2, 6]).slice(1, 0, 6, 2));
+      p.grad = grad;
+    },
+    /has gaps in memory/,
+  ],
+])('%s goes by the callbacks, and says so', (_, change, reason) => {
+  const p = zeros([2, 3]);
+  p.grad = zeros([2, 3]);
+  const opt = stepped(p);
+  expect(opt.explain()).toContain('in one pass');
+  change(p, opt);
+  opt.step();
+  expect(opt.explain()).toMatch(reason);
+  opt.dispose();
+});
+
+test('fused: true refuses what has no kernel, when it is made and when it steps', () => {
+  expect(
+    () =>
+      new optim.Optimizer(param([1]), [() => undefined, optim.sgdStep], { lr: 1 }, { fused: true }),
+  ).toThrow(/fused: true: .* has no kernel/);
+  const p = zeros([2, 3]);
+  p.grad = zeros([2, 3]);
+  const opt = stepped(p, { fused: true });
+  expect(opt.explain()).toContain('in one pass');
+  p.grad = zeros([3, 2]).t();
+  expect(() => opt.step()).toThrow(/fused: true: a gradient/);
+  expect(() => RAdam(param([1]), { lr: 1, beta: 2, fused: true }).step()).toThrow(
+    /state yet|beta is not 0/,
+  );
+  opt.dispose();
+});
+
+test('autograd hears of the writes: a value that a backward pass needs is seen to be spoilt', () => {
+  const p = param([1, 2]);
+  const opt = stepped(p);
+  const y = p.mul(p).sum();
+  opt.step();
+  expect(() => y.backward()).toThrow(/modified by an inplace operation/);
+  opt.dispose();
+});
+
+test('parameters that share memory go by the callbacks', () => {
+  const base = zeros([4]);
+  const [a, b] = [base.narrow(0, 0, 2), base.narrow(0, 2, 2)];
+  for (const p of [a, b]) p.grad = tensor([1, 1]);
+  const opt = optim.SGD([a, b], { lr: 1 });
+  opt.step();
+  expect(opt.explain()).toContain('share memory');
+  expect(values(base)).toEqual([-1, -1, -1, -1]);
+});
+
+test('channels-last weights are stepped where gradient and state lie alike', () => {
+  const p = keep(noGrad(() => randn([2, 3, 4, 4]).to({ memoryFormat: 'channels_last' })));
+  p.grad = randn([2, 3, 4, 4]).to({ memoryFormat: 'channels_last' });
+  const opt = stepped(p);
+  expect(opt.explain()).toContain('in one pass');
+  opt.dispose();
+  p.dispose();
+});
+
+test('a group that is added later is stepped as well', () => {
+  const [a, b] = [param([1]), param([1])];
+  const opt = stepped(a);
+  opt.addParamGroup([b]);
+  opt.step();
+  opt.step();
+  expect([opt.state.get(a).step, opt.state.get(b).step]).toEqual([4, 2]);
+  expect(opt.explain()).toContain('in one pass over 2 parameters');
+  opt.dispose();
+});
+
+test('the network of the main job is stepped in one pass', () => {
+  using model = models.xresnet18({ nOut: 2 });
+  for (const p of model.parameters()) p.grad = zeros(p.shape);
+  const opt = Nadam(model.parameters(), { lr: 1e-3 });
+  opt.step();
+  opt.step();
+  expect(opt.explain()).toContain('in one pass over 68 parameters');
+  opt.dispose();
+});
