@@ -22,6 +22,14 @@ export const hyperHints: Readonly<Record<string, string>> = {
   weightDecay: 'wd',
   weight_decay: 'wd',
   decoupleWd: 'decouple_wd',
+  decoupled_weight_decay: 'decouple_wd',
+  momentumDecay: 'momentum_decay',
+  nu1: 'nu_1',
+  nu2: 'nu_2',
+  nus: 'nu_1, nu_2',
+  diffMom: 'diff_mom',
+  trustCoeff: 'trust_coeff',
+  trust_coefficient: 'trust_coeff',
 };
 
 function isNumber(value: unknown): value is number {

@@ -1,17 +1,31 @@
 import {
   adamStep,
+  adanStep,
+  averageDiff,
   averageGrad,
   averageSqrGrad,
   l2Reg,
+  lambStep,
+  larcLayerLr,
+  larcStep,
+  lionAverage,
+  lionStep,
   momentumStep,
+  muProduct,
   nadamStep,
   Optimizer,
+  qhadamStep,
+  radamStep,
+  rmsPropStep,
   sgdStep,
+  stableAdamStep,
   statCallback,
   stepCallback,
   stepStat,
+  torchNadamStep,
   weightDecay,
   type Callback,
+  type DeclaredCallback,
   type GradParam,
 } from '../../lib/optim';
 import { tensor } from '../../lib/tensor/create';
@@ -34,6 +48,66 @@ test('callbacks carry their declaration and are frozen', () => {
   ).toEqual([{ wd: 0 }, { wd: 0 }, { mom: 0.9 }, { sqr_mom: 0.99 }, { eps: 1e-5 }, { eps: 1e-8 }]);
   expect(Object.isFrozen(nadamStep)).toBe(true);
   expect(Object.isFrozen(nadamStep.defaults)).toBe(true);
+});
+
+test.each<[DeclaredCallback, string[], string[], Record<string, number>]>([
+  [weightDecay, [], [], { wd: 0 }],
+  [averageGrad(), [], ['grad_avg'], { mom: 0.9 }],
+  [rmsPropStep, ['sqr_avg'], [], { eps: 1e-8 }],
+  [radamStep, ['step', 'grad_avg', 'sqr_avg'], [], { eps: 1e-5, beta: 0 }],
+  [qhadamStep, ['step', 'grad_avg', 'sqr_avg'], [], { eps: 1e-8 }],
+  [larcLayerLr(), [], ['local_lr'], { trust_coeff: 0.02, wd: 0, eps: 1e-8 }],
+  [larcStep, ['local_lr'], [], {}],
+  [lambStep, ['step', 'grad_avg', 'sqr_avg'], [], { eps: 1e-6 }],
+  [muProduct, ['step'], ['mu_product'], { momentum_decay: 4e-3 }],
+  [
+    torchNadamStep,
+    ['step', 'grad_avg', 'sqr_avg', 'mu_product'],
+    [],
+    { eps: 1e-8, momentum_decay: 4e-3 },
+  ],
+  [lionStep, [], [], {}],
+  [lionAverage, [], ['grad_avg'], { sqr_mom: 0.99 }],
+  [averageDiff, [], ['diff_avg', 'sqr_avg', 'last_grad'], { diff_mom: 0.92, sqr_mom: 0.99 }],
+  [adanStep, ['step', 'grad_avg', 'diff_avg', 'sqr_avg'], [], { eps: 1e-8 }],
+  [stableAdamStep, ['step', 'grad_avg', 'sqr_avg'], [], { eps: 1e-8 }],
+])(
+  '$name declares what it needs and makes, and its defaults',
+  (callback, needs, makes, defaults) => {
+    expect([callback.needs, callback.makes, callback.defaults]).toEqual([needs, makes, defaults]);
+  },
+);
+
+test('rmsPropStep and larcStep go by grad_avg where it is', () => {
+  const one = (value: number) => tensor([value], { dtype: 'float64' });
+  const seen = [{}, { grad_avg: one(5) }].flatMap((state) => {
+    const [p, q] = [parameter([1], [2]), parameter([1], [2])];
+    rmsPropStep(p, { ...state, sqr_avg: one(4) }, { lr: 0.1, eps: 0 });
+    larcStep(q, { ...state, local_lr: one(0.1) }, {});
+    return [...values(p), ...values(q)];
+  });
+  expectClose(seen, [0.9, 0.8, 0.75, 0.5], 1e-15);
+});
+
+test('radamStep does not divide before the variance is known', () => {
+  const p = parameter([1], [2]);
+  const state = { step: 1, grad_avg: tensor([0.2]), sqr_avg: tensor([100]) };
+  radamStep(p, state, { ...hyper, beta: 0 });
+  expectClose(p, [1 - 0.1 * 2], 1e-7);
+});
+
+test('lambStep goes by lr alone where the parameter is 0, and limits the ratio to 10', () => {
+  const state = () => ({
+    step: 1,
+    grad_avg: tensor([0.1], { dtype: 'float64' }), // debiased 1, as is sqr_avg
+    sqr_avg: tensor([1 - 0.99], { dtype: 'float64' }),
+  });
+  const seen = [0, 0.5, 40].map((start) => {
+    const p = parameter([start], [1]);
+    lambStep(p, state(), { ...hyper, eps: 0 });
+    return values(p)[0]!;
+  });
+  expectClose(seen, [-0.1, 0.5 - 0.1 * 0.5, 40 - 0.1 * 10], 1e-12);
 });
 
 test('a factory gives the same callback for the same options', () => {
