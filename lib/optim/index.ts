@@ -72,3 +72,21 @@ export { gradNorm } from './grad-norm';
 export { clipGradNorm, clipGradValue, type ClipGradNormOptions, type ClipTarget } from './clip';
 export { EMA, type EMAOptions, type EMAStateDict } from './ema';
 export { StepTrace, type TracedCallback, type TraceValue, type TraceValues } from './trace';
+export {
+  OptimWrapper,
+  torchHpMap,
+  type OptimWrapperArguments,
+  type OptimWrapperOptions,
+} from './wrapper';
+export { torchOptim, TorchOptimizer, type TorchFactory } from './wrapper-torch';
+export type {
+  TorchAdagradOptions,
+  TorchAdamOptions,
+  TorchGroup,
+  TorchKind,
+  TorchLBFGSOptions,
+  TorchOptions,
+  TorchParams,
+  TorchRMSpropOptions,
+  TorchSGDOptions,
+} from './wrapper-options';

@@ -40,7 +40,7 @@ function readList(where: string, value: unknown): unknown[] {
  *
  * @throws ArgumentError when there is no parameter, when one comes twice, and for what is no leaf tensor.
  */
-export function toParamLists(params: Params): Tensor[][] {
+export function toParamLists(params: Params | Iterable<Tensor | Iterable<Tensor>>): Tensor[][] {
   const items = params instanceof Tensor ? [params] : readList('parameters or groups', params);
   const groups = isIterable(items[0]) ? items : [items];
   const known = new Map<Tensor, number>();

@@ -10,6 +10,5 @@ const Functions& autograd_functions();
 const Functions& runtime_functions();
 const Functions& module_functions();
 const Functions& optimizer_functions();
-const Functions& fused_functions();
 
 }  // namespace fastopt
