@@ -24,7 +24,7 @@ NAPI_MODULE_INIT() {
   try {
     for (const auto* functions :
          {&op_functions(), &tensor_functions(), &autograd_functions(), &runtime_functions(),
-          &module_functions(), &optimizer_functions()}) {
+          &module_functions(), &optimizer_functions(), &fused_functions()}) {
       define(env, exports, *functions);
     }
   } catch (...) {

@@ -12,6 +12,8 @@ export type TensorHandle = Handle<'tensor'>;
 export type ModuleHandle = Handle<'module'>;
 /** One of libtorch's own optimizers. */
 export type OptimizerHandle = Handle<'optimizer'>;
+/** An optimizer's tensors, ready for the fused kernels. */
+export type PlanHandle = Handle<'plan'>;
 export type GeneratorHandle = Handle<'generator'>;
 /** A node of the autograd graph. */
 export type NodeHandle = Handle<'node'>;
@@ -171,6 +173,24 @@ export interface Native {
   moduleAddHook(module: ModuleHandle, id: number): void;
   moduleRemoveHook(module: ModuleHandle, id: number): void;
   moduleDispose(module: ModuleHandle): void;
+
+  // the fused step
+  /** Plans steps over parameters and their states by the numbers of callbacks in `fused.h`, or tells why there are none. */
+  fusedPlan(
+    callbacks: readonly number[],
+    params: readonly TensorHandle[],
+    gradAvgs: readonly (TensorHandle | undefined)[],
+    sqrAvgs: readonly (TensorHandle | undefined)[],
+    groups: readonly number[],
+  ): PlanHandle | string;
+  /** Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. */
+  fusedStep(
+    plan: PlanHandle,
+    hypers: Float64Array,
+    counters: Float64Array,
+    active: Uint8Array,
+  ): string | undefined;
+  fusedDispose(plan: PlanHandle): void;
 
   // libtorch's own optimizers
   createOptimizer(

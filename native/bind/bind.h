@@ -10,5 +10,6 @@ const Functions& autograd_functions();
 const Functions& runtime_functions();
 const Functions& module_functions();
 const Functions& optimizer_functions();
+const Functions& fused_functions();
 
 }  // namespace fastopt

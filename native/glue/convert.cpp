@@ -48,6 +48,8 @@ template <>
 constexpr napi_type_tag kTag<Box<at::Generator>>{0x6661737400000004, 0x746f726368000004};
 
 template <>
+constexpr napi_type_tag kTag<Box<PlanPtr>>{0x6661737400000006, 0x746f726368000006};
+template <>
 constexpr napi_type_tag kTag<Box<OptimizerPtr>>{0x6661737400000005, 0x746f726368000005};
 
 void adjust(napi_env env, int64_t bytes) {
@@ -165,6 +167,11 @@ napi_value wrap_module(const Call& call, const LayerPtr& module) {
   return wrap(call, std::make_unique<B>(B{module}), finalize<B>);
 }
 
+napi_value wrap_plan(const Call& call, const PlanPtr& plan) {
+  using B = Box<PlanPtr>;
+  return wrap(call, std::make_unique<B>(B{plan}), finalize<B>);
+}
+
 napi_value wrap_optimizer(const Call& call, const OptimizerPtr& optimizer) {
   using B = Box<OptimizerPtr>;
   return wrap(call, std::make_unique<B>(B{optimizer}), finalize<B>);
@@ -203,6 +210,9 @@ std::vector<at::Tensor> tensors_of(const Call& call, napi_value value, const cha
 const LayerPtr& module_of(const Call& call, napi_value value, const char* where) {
   return boxed<LayerPtr>(call, value, where, "module");
 }
+const PlanPtr& plan_of(const Call& call, napi_value value, const char* where) {
+  return boxed<PlanPtr>(call, value, where, "plan");
+}
 const OptimizerPtr& optimizer_of(const Call& call, napi_value value, const char* where) {
   return boxed<OptimizerPtr>(call, value, where, "optimizer");
 }
@@ -222,6 +232,12 @@ void dispose_tensor(const Call& call, napi_value value) {
 void dispose_module(const Call& call, napi_value value) {
   auto* box = unwrap<Box<LayerPtr>>(call, value);
   if (box == nullptr) refuse(call, value, "dispose", "a module");
+  box->value.reset();
+}
+
+void dispose_plan(const Call& call, napi_value value) {
+  auto* box = unwrap<Box<PlanPtr>>(call, value);
+  if (box == nullptr) refuse(call, value, "dispose", "a plan");
   box->value.reset();
 }
 

@@ -15,18 +15,21 @@ namespace nn {
 class Layer;
 }
 namespace optim {
+class FusedPlan;
 class Wrapped;
-}
+}  // namespace optim
 
 // A shared_ptr until libtorch 2.12, an intrusive_ptr since.
 using NodePtr = std::decay_t<decltype(std::declval<const at::Tensor&>().grad_fn())>;
 using LayerPtr = std::shared_ptr<nn::Layer>;
+using PlanPtr = std::shared_ptr<optim::FusedPlan>;
 using OptimizerPtr = std::shared_ptr<optim::Wrapped>;
 
 // Native objects as type-tagged Externals. `where` begins the message of a refusal. An undefined
 // tensor becomes null.
 napi_value wrap_tensor(const Call& call, const at::Tensor& tensor);
 napi_value wrap_module(const Call& call, const LayerPtr& module);
+napi_value wrap_plan(const Call& call, const PlanPtr& plan);
 napi_value wrap_optimizer(const Call& call, const OptimizerPtr& optimizer);
 napi_value wrap_node(const Call& call, const NodePtr& node);
 napi_value wrap_generator(const Call& call, const at::Generator& generator);
@@ -36,6 +39,7 @@ const at::Tensor& tensor_of(const Call& call, napi_value value, const char* wher
 at::Tensor optional_tensor_of(const Call& call, napi_value value, const char* where);
 std::vector<at::Tensor> tensors_of(const Call& call, napi_value value, const char* where);
 const LayerPtr& module_of(const Call& call, napi_value value, const char* where);
+const PlanPtr& plan_of(const Call& call, napi_value value, const char* where);
 const OptimizerPtr& optimizer_of(const Call& call, napi_value value, const char* where);
 const NodePtr& node_of(const Call& call, napi_value value, const char* where);
 at::Generator& generator_of(const Call& call, napi_value value, const char* where);
@@ -43,6 +47,7 @@ at::Generator& generator_of(const Call& call, napi_value value, const char* wher
 // Frees the native object now; the handle refuses all use from then on.
 void dispose_tensor(const Call& call, napi_value value);
 void dispose_module(const Call& call, napi_value value);
+void dispose_plan(const Call& call, napi_value value);
 void dispose_optimizer(const Call& call, napi_value value);
 
 // Plain values.
