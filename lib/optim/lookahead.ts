@@ -80,6 +80,10 @@ export class Lookahead extends Optimizer {
     });
   }
 
+  override explain(): string {
+    return `${super.explain()}; every ${this.k} steps, Lookahead`;
+  }
+
   /** Copies states and hyper-parameters in the layout of the `state_dict` of fastai's `Lookahead`. */
   override toFastai(): FastaiLookaheadDict {
     const { state, hypers } = this.stateDict();

@@ -277,6 +277,11 @@ describe('Lookahead', () => {
     opt.dispose();
   });
 
+  test('explains its own step, too', () => {
+    const opt = Ranger(param([1]), { lr: 1, k: 3 });
+    expect(opt.explain()).toMatch(/^step\(\) .*radamStep.*; every 3 steps, Lookahead$/);
+  });
+
   test.each([0, 1.5, -1, NaN])('refuses k = %p, and leaves the optimizer alone', (k) => {
     const inner = SGD(param([1], [1]), { lr: 1 });
     expect(() => new Lookahead(inner, { k })).toThrow(
