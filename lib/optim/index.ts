@@ -66,7 +66,7 @@ export { Lamb } from './lamb';
 export { Lion, type LionOptions } from './lion';
 export { Adan, type AdanOptions } from './adan';
 export { StableAdam } from './stable-adam';
-export { Lookahead, type LookaheadOptions } from './lookahead';
+export { Lookahead, type FastaiLookaheadDict, type LookaheadOptions } from './lookahead';
 export { Ranger, type RangerOptions } from './ranger';
 export { gradNorm } from './grad-norm';
 export { clipGradNorm, clipGradValue, type ClipGradNormOptions, type ClipTarget } from './clip';
