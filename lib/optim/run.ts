@@ -1,5 +1,7 @@
+import { native } from '../internal/binding';
+import { ArgumentError } from '../internal/errors';
 import type { Scope } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { Tensor } from '../tensor/tensor';
 import { mergePatch, type StateMap } from './state';
 import type { Callback, GradParam, Hyper } from './types';
 
@@ -16,8 +18,16 @@ export interface Run {
   readonly scope: Scope;
 }
 
+const none = 0;
+const dense = 1;
+
+// Averages of a sparse gradient would be dense, and decay what it doesn't name.
 function hasGradient(p: Tensor): p is GradParam {
-  return p.hasGrad;
+  const kind = native.gradientKind(Tensor.handleOf(p));
+  if (kind === none || kind === dense) return kind === dense;
+  throw new ArgumentError(
+    `step: expected dense gradients, got a sparse one for a parameter of shape [${p.shape.join(', ')}]; use operators without sparse gradients, or SGD of torchOptim`,
+  );
 }
 
 /**

@@ -1,5 +1,7 @@
-import { Adam, Nadam, SGD, slice } from '../../lib/optim';
+import { aten } from '../../lib/ops';
+import { Adam, Nadam, OptimWrapper, SGD, slice, torchOptim } from '../../lib/optim';
 import { tensor } from '../../lib/tensor/create';
+import type { Tensor } from '../../lib/tensor/tensor';
 import { expectClose, param, values } from './support';
 
 test('addParamGroup takes the hypers of the last group, and those given', () => {
@@ -51,4 +53,19 @@ test('a parameter without a gradient is left out, whatever its state', () => {
   expect(values(b)).toEqual([2]);
   expect(opt.state.get(b)).toEqual({});
   opt.dispose();
+});
+
+test('a sparse gradient is refused by name, before the parameter is changed', () => {
+  const weight = param([[1], [2], [3]]).requiresGrad_();
+  const rows = aten.embedding!.default!(weight, tensor([1n, 2n]), -1, false, true) as Tensor;
+  rows.sum().backward();
+  const opt = Adam(weight, { lr: 1 });
+  expect(() => opt.step()).toThrow(
+    'step: expected dense gradients, got a sparse one for a parameter of shape [3, 1]',
+  );
+  expect(opt.state.get(weight)).toEqual({});
+  expect(values(weight)).toEqual([1, 2, 3]);
+  using wrapped = new OptimWrapper(weight, torchOptim.SGD, { lr: 1 });
+  wrapped.step();
+  expect(values(weight)).toEqual([1, 1, 2]);
 });
