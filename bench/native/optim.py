@@ -99,7 +99,7 @@ def seconds(run, times):
     return (time.perf_counter() - start) / times
 
 
-def page_faults(run, times=10):
+def page_faults(run, times=3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(times):
         run()
@@ -108,7 +108,7 @@ def page_faults(run, times=10):
 
 def measure(runs, rounds):
     """The median seconds of each, all measured in each round; short ones are repeated up to 5 ms."""
-    times = {name: max(1, int(5e-3 / min(seconds(run, 1) for _ in range(3)))) for name, run in runs.items()}
+    times = {name: max(1, int(5e-3 / min(seconds(run, 1) for _ in range(2)))) for name, run in runs.items()}
     taken = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -154,10 +154,10 @@ def main():
     parser.add_argument("--library", default=ROOT / "build/cmake/libfastopt_kernels.so")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", action="append", choices=SHAPES)
-    parser.add_argument("--against", action="append", help="measure this beside ours alone")
+    parser.add_argument("--only", action="append", choices=SHAPES, help="this shape; may come several times")
+    parser.add_argument("--against", action="append", help="this contender beside ours; may come several times")
     parser.add_argument("--allocator", choices=["default", "keeps"], default="default")
-    parser.add_argument("--output", type=Path, help="where the results go, as JSON")
+    parser.add_argument("--output", type=Path, help="the JSON file to which the results are added")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -179,7 +179,8 @@ def main():
         report["results"][shape] = results
         show(f"{shape}, {options.threads} thread(s), allocator: {options.allocator}", results)
     if options.output:
-        options.output.write_text(json.dumps(report, indent=2) + "\n")
+        earlier = json.loads(options.output.read_text()) if options.output.exists() else []
+        options.output.write_text(json.dumps([*earlier, report], indent=2) + "\n")
 
 
 if __name__ == "__main__":

