@@ -51,6 +51,10 @@ export interface FineTuneOptions extends Omit<FitOneCycleOptions, 'lrMax'> {
 
 const oneCycleNames = ['lrMax', 'div', 'divFinal', 'pctStart', 'moms', ...fitOptionNames];
 
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
 // The learning rates of all groups, and the optimizer that they are for.
 function begin(learn: Learner, lr: HyperValue | undefined): { opt: Optimizer; lrs: number[] } {
   const opt = learn.opt ?? learn.createOpt();
@@ -133,11 +137,14 @@ export async function fitSgdr(
   checkOptions('fitSgdr', options, ['lrMax', 'cycleMult', ...fitOptionNames], { lr: 'lrMax' });
   learn.checkIdle('fitSgdr');
   const { cycleMult = 2 } = options;
+  if (!isWhole(nCycles))
+    throw new ArgumentError(
+      `fitSgdr: nCycles: expected a whole number from 1 up, got ${inspect(nCycles)}`,
+    );
   const lengths = Array.from({ length: nCycles }, (_, i) => cycleLen * cycleMult ** i);
-  const nEpoch = lengths.reduce((total, length) => total + length, 0);
-  if (nCycles < 1 || !Number.isSafeInteger(nEpoch) || nEpoch < 1) {
+  if (!lengths.every(isWhole))
     throw new ArgumentError(`fitSgdr: expected cycles of whole epochs, got ${inspect(lengths)}`);
-  }
+  const nEpoch = lengths.reduce((total, length) => total + length, 0);
   const { lrs } = begin(learn, options.lrMax);
   const cycle = SchedCos(
     lrs,

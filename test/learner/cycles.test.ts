@@ -140,9 +140,18 @@ test('warm restarts get longer', async () => {
   expect(learn.recorder.lrs[8]).toBeCloseTo(0.5, 6);
   await learn.fitSgdr(2, 1, { lrMax: 1, cycleMult: 1 });
   expect(learn.nEpoch).toBe(2);
-  expect((await failure(learn.fitSgdr(0, 1))).message).toBe(
-    'fitSgdr: expected cycles of whole epochs, got []',
-  );
+});
+
+test.each([
+  [0, 1, {}, 'nCycles: expected a whole number from 1 up, got 0'],
+  [1.5, 1, {}, 'nCycles: expected a whole number from 1 up, got 1.5'],
+  [Infinity, 1, {}, 'nCycles: expected a whole number from 1 up, got Infinity'],
+  [2, 0.5, {}, 'expected cycles of whole epochs, got [ 0.5, 1 ]'],
+  [2, 1, { cycleMult: 1.5 }, 'expected cycles of whole epochs, got [ 1, 1.5 ]'],
+  [2, 1, { cycleMult: 0 }, 'expected cycles of whole epochs, got [ 1, 0 ]'],
+])('%p restarts of %p epochs with %j are refused', async (nCycles, cycleLen, options, message) => {
+  const error = await failure(tinyLearner().fitSgdr(nCycles, cycleLen, options));
+  expect([error.code, error.message]).toEqual(['ERR_TORCH_ARGUMENT', `fitSgdr: ${message}`]);
 });
 
 test('fine-tuning trains the last group alone, then all', async () => {
