@@ -1,6 +1,7 @@
 export {
   AddonMismatchError,
   ArgumentError,
+  BusyError,
   DisposedError,
   TorchError,
   TorchNotFoundError,

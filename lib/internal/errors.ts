@@ -47,6 +47,14 @@ export class DisposedError extends TorchError {
   }
 }
 
+/** An object is at work and can't begin anything else before it has finished, such as a learner while it fits. */
+export class BusyError extends TorchError {
+  override readonly name = 'BusyError';
+  constructor(message: string, details?: TorchErrorDetails) {
+    super(message, 'ERR_TORCH_BUSY', details);
+  }
+}
+
 /** The libtorch at hand lacks an operator. */
 export class UnsupportedOperatorError extends TorchError {
   override readonly name = 'UnsupportedOperatorError';

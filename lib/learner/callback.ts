@@ -75,6 +75,9 @@ export class Callback {
   afterCancelFit?(learn: Learner): EventResult;
   afterFit?(learn: Learner): EventResult;
 
-  /** Gives back what `beforeFit` took, when an error ends the fit: `afterFit` doesn't come then. Must not throw. */
-  onError?(learn: Learner, error: unknown): void;
+  /**
+   * Gives back what `beforeFit` took, when an error ends the fit: `afterFit` doesn't come then. The fit fails with `error`,
+   * also when this fails as well.
+   */
+  onError?(learn: Learner, error: unknown): EventResult;
 }

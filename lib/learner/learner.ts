@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { DataLoaders } from '../data/types';
-import { ArgumentError } from '../internal/errors';
+import { ArgumentError, BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { Module } from '../nn/module';
 import { Adam, type HyperValue, type OptFunc, type Optimizer } from '../optim';
@@ -29,7 +29,7 @@ import {
 } from './options';
 import { normBiasParams, trainableParams } from './params';
 import { getPreds, type Predictions } from './predict';
-import { ProgressCallback } from './progress';
+import { ProgressCallback, Quiet } from './progress';
 import { Recorder } from './recorder';
 import { TrainEvalCallback } from './train-eval';
 import { TrainingState } from './training-state';
@@ -104,18 +104,23 @@ export class Learner extends TrainingState {
     return this.cbs.toSorted((a, b) => a.order - b.order);
   }
 
-  /** Adds callbacks for all fits to come. */
+  /**
+   * Adds callbacks for all fits to come: all of them, or none where one is refused.
+   *
+   * @throws ArgumentError for what is no callback, and for one that is there already.
+   */
   addCb(cbs: OneOrMore<Callback>): this {
-    for (const cb of listOf(cbs)) {
+    const added = listOf(cbs);
+    for (const [i, cb] of added.entries()) {
       if (!(cb instanceof Callback)) {
         throw new ArgumentError(
           `addCb: expected a Callback, got ${inspect(cb, { depth: 0 })}; make one with new`,
         );
       }
-      if (this.cbs.includes(cb))
+      if (this.cbs.includes(cb) || added.indexOf(cb) < i)
         throw new ArgumentError(`addCb: expected a new callback, got one that was added before`);
-      this.cbs.push(cb);
     }
+    this.cbs.push(...added);
     return this;
   }
 
@@ -130,9 +135,7 @@ export class Learner extends TrainingState {
   /** @internal */
   checkIdle(where: string): void {
     if (this.#busy)
-      throw new ArgumentError(
-        `${where}: expected one fit at a time, got a second; await the first`,
-      );
+      throw new BusyError(`${where}: expected one fit at a time, got a second; await the first`);
   }
 
   async #withCbs(
@@ -141,9 +144,9 @@ export class Learner extends TrainingState {
     work: () => Promise<void>,
   ): Promise<void> {
     this.checkIdle(where);
+    this.addCb(added);
     this.#busy = true;
     try {
-      this.addCb(added);
       await work();
     } finally {
       this.removeCb(added);
@@ -195,7 +198,8 @@ export class Learner extends TrainingState {
   /**
    * Trains for `nEpoch` epochs at one learning rate. Between batches other work of the process gets its turn.
    *
-   * @throws UnknownOptionError for an option that it doesn't take; the signal's reason when it was aborted.
+   * @throws UnknownOptionError for an option that it doesn't take; BusyError during another fit; the signal's reason when it
+   *   was aborted.
    */
   async fit(nEpoch: number, options: PlainFitOptions = {}): Promise<void> {
     checkOptions('fit', options, ['lr', ...fitOptionNames], { lrMax: 'lr', lr_max: 'lr' });
@@ -260,8 +264,7 @@ export class Learner extends TrainingState {
   async validate(options: ValidateOptions = {}): Promise<readonly (number | undefined)[]> {
     checkOptions('validate', options, ['dl', 'cbs', 'signal']);
     const dl = checkLoader('validate', options.dl ?? this.dls.valid);
-    await this.#withCbs('validate', listOf(options.cbs), async () => {
-      this.hush();
+    await this.#withCbs('validate', [new Quiet(), ...listOf(options.cbs)], async () => {
       await new Loop(this, options.signal).validate(dl);
     });
     return this.finalRecord;
@@ -270,11 +273,6 @@ export class Learner extends TrainingState {
   /** Gathers what the model makes of `dls.valid`, or of another loader; inputs in, scores out. */
   async getPreds(options: ValidateOptions = {}): Promise<Predictions> {
     return getPreds(this, options);
-  }
-
-  /** @internal Prints nothing until the end of the fit. */
-  hush(): void {
-    for (const cb of this.cbs) if (cb instanceof ProgressCallback) cb.run = false;
   }
 
   /** Frees the optimizer with its state. The model stays. */

@@ -4,7 +4,8 @@ import { DataLoader } from '../data/data-loader';
 import type { Batch, Loader } from '../data/types';
 import type { Device } from '../tensor/dtype';
 import { noGrad } from '../tensor/autograd';
-import { Scope } from '../tensor/scope';
+import { refusePromise, Scope } from '../tensor/scope';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { readBatch } from './batch';
 import { CancelFitException } from './cancel';
 import type { Callback } from './callback';
@@ -13,9 +14,24 @@ import type { Learner } from './learner';
 
 type Work = () => void | Promise<void>;
 
+// What the user's functions return is not always what their types say.
+function resultOf(what: string, result: unknown): Tensor {
+  const where = `Learner: ${what}`;
+  return checkTensor(where, refusePromise(where, result));
+}
+
 function reaches(cb: Callback, event: EventName, training: boolean): boolean {
   if (!cb.run) return false;
   return !isBatchEvent(event) || (training ? cb.runTrain : cb.runValid);
+}
+
+// What fails while an error is dealt with must not hide that error.
+async function attempt(work: Work): Promise<void> {
+  try {
+    await work();
+  } catch {
+    // The first error says what went wrong.
+  }
 }
 
 /**
@@ -64,9 +80,9 @@ export class Loop {
     try {
       await work();
     } catch (error) {
-      for (const cb of learn.orderedCbs) cb.onError?.(learn, error);
+      for (const cb of learn.orderedCbs) await attempt(() => cb.onError?.(learn, error));
       // Half a batch's gradients must not be added to the next one's.
-      learn.opt?.zeroGrad();
+      await attempt(() => learn.opt?.zeroGrad());
       throw error;
     } finally {
       this.#scope.dispose();
@@ -161,12 +177,12 @@ export class Loop {
   async #batch(): Promise<void> {
     const learn = this.#learn;
     this.#run(() => {
-      learn.pred = learn.model.forward(...learn.xb);
+      learn.pred = resultOf("the model's prediction", learn.model.forward(...learn.xb));
     });
     await this.#fire('afterPred');
     if (learn.yb.length === 0) return;
     this.#run(() => {
-      learn.lossGrad = learn.lossFunc(learn.pred, ...learn.yb);
+      learn.lossGrad = resultOf('the loss', learn.lossFunc(learn.pred, ...learn.yb));
       learn.loss = learn.lossGrad.detach().clone();
     });
     await this.#fire('afterLoss');

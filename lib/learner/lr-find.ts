@@ -4,6 +4,7 @@ import { CancelFitException, CancelValidException } from './cancel';
 import type { Fitting } from './callback';
 import type { Learner } from './learner';
 import { ParamScheduler } from './param-scheduler';
+import { Quiet } from './progress';
 import { SchedExp, type ScheduleValue } from './schedule';
 import { Snapshot } from './snapshot';
 import { minimum, slide, steep, valley } from './suggest';
@@ -82,11 +83,13 @@ export async function lrFind(learn: Learner, options: LRFindOptions): Promise<LR
   });
   learn.checkIdle('lrFind');
   const { numIt = 100, signal } = options;
+  if (learn.dls.train.length === 0)
+    throw new ArgumentError('lrFind: expected batches to train on, got an empty dls.train');
   const snapshot = new Snapshot(learn, learn.opt ?? learn.createOpt());
   try {
-    learn.hush();
     const nEpoch = Math.floor(numIt / learn.dls.train.length) + 1;
-    await learn.fit(nEpoch, { cbs: new LRFinder(options), ...(signal ? { signal } : {}) });
+    const cbs = [new Quiet(), new LRFinder(options)];
+    await learn.fit(nEpoch, { cbs, ...(signal ? { signal } : {}) });
   } finally {
     snapshot.restore();
   }

@@ -1,7 +1,8 @@
+import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
-import { tidy } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { refusePromise, tidy } from '../tensor/scope';
+import { Tensor } from '../tensor/tensor';
 import type { Learner } from './learner';
 import type { TargetsFunction } from './options';
 
@@ -24,12 +25,21 @@ function snakeCase(name: string): string {
     .toLowerCase();
 }
 
-function numberOf(value: Tensor | number): number {
-  return typeof value === 'number' ? value : value.double().mean().item();
+function meanOf(value: Tensor): number {
+  return value.double().mean().item();
+}
+
+// What the user's function returns is not always what its type says.
+function numberOf(where: string, value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (value instanceof Tensor) return meanOf(value);
+  throw new ArgumentError(
+    `${where}: expected a Tensor or a number, got ${inspect(refusePromise(where, value), { depth: 0 })}`,
+  );
 }
 
 function lossOf({ loss }: Learner): number {
-  return noGrad(() => tidy(() => numberOf(loss)));
+  return noGrad(() => tidy(() => meanOf(loss)));
 }
 
 /** The number of items in the learner's current batch. */
@@ -57,8 +67,9 @@ export class AvgMetric implements Metric {
 
   accumulate(learn: Learner): void {
     const items = batchSize(learn);
-    this.#total +=
-      items * noGrad(() => tidy(() => numberOf(this.#measure(learn.pred, ...learn.yb))));
+    const where = `Learner: the metric '${this.name}'`;
+    const measure = (): number => numberOf(where, this.#measure(learn.pred, ...learn.yb));
+    this.#total += items * noGrad(() => tidy(measure));
     this.#count += items;
   }
 

@@ -75,6 +75,15 @@ export class ProgressCallback extends Callback {
   }
 }
 
+/** Has no table and no bar until the end of the fit. Source: fastai's `no_logging`. */
+export class Quiet extends Callback {
+  override order = -Infinity;
+
+  override beforeFit({ cbs }: Learner): void {
+    for (const cb of cbs) if (cb instanceof ProgressCallback) cb.run = false;
+  }
+}
+
 function epochLength({ dls }: Learner): number {
   return dls.train.length + (dls.valid?.length ?? 0);
 }

@@ -38,6 +38,27 @@ test("progress prints fastai's table", async () => {
   expect(lines).toHaveLength(5);
 });
 
+test('what prints nothing leaves the next fit its table, also when it never began', async () => {
+  const lines: string[] = [];
+  const learn = tinyLearner({
+    cbs: new ProgressCallback({ log: (line) => void lines.push(line) }),
+  });
+  const signal = AbortSignal.abort();
+  const beginnings = [
+    () => learn.validate({ signal }),
+    () => learn.lrFind({ signal }),
+    () => learn.lrFind({ startLr: 0 }),
+    () => learn.lrFind({ numIt: NaN }),
+    () => learn.getPreds({ signal }),
+  ];
+  for (const begin of beginnings) {
+    await failure(begin());
+    lines.length = 0;
+    await learn.fit(1);
+    expect(lines).toHaveLength(2);
+  }
+});
+
 test('times are minutes and seconds, hours where there are some', () => {
   expect([0, 59.9, 61, 3600, 36_061].map(formatTime)).toEqual([
     '00:00',

@@ -179,7 +179,7 @@ test('an error in a callback ends the fit, and the learner can be used again', a
       if (armed) throw error;
     },
   });
-  cb.onError = (_learn, reason) => log.push(reason);
+  cb.onError = (_learn, reason) => void log.push(reason);
   learn.addCb([cb, new Callback({ afterFit: () => void log.push('afterFit') })]);
   expect(await failure(learn.fit(1))).toBe(error);
   expect(log).toEqual([error]);
@@ -190,12 +190,53 @@ test('an error in a callback ends the fit, and the learner can be used again', a
   expect(learn.recorder.losses).toHaveLength(4);
 });
 
+test.each([
+  ['disposes the optimizer', (learn: Learner) => void learn.opt?.dispose(), () => {}],
+  [
+    'is followed by an onError that throws',
+    () => {},
+    () => {
+      throw new Error('from onError');
+    },
+  ],
+  [
+    'is followed by an onError that rejects',
+    () => {},
+    () => Promise.reject(new Error('from onError')),
+  ],
+])('an error in a callback comes out, also when it %s', async (_, before, onError) => {
+  const error = new Error('disk full');
+  const heard: unknown[] = [];
+  const first = new Callback({
+    afterBackward: (learn) => {
+      before(learn);
+      throw error;
+    },
+  });
+  first.onError = onError;
+  const second = new Callback();
+  second.onError = (_learn, reason) => void heard.push(reason);
+  expect(await failure(tinyLearner({ cbs: [first, second] }).fit(1))).toBe(error);
+  expect(heard).toEqual([error]);
+});
+
 test('callbacks of one fit are gone after it, also when it fails', async () => {
   const learn = tinyLearner();
   const before = [...learn.cbs];
   await learn.fit(1, { cbs: new Callback() });
   await failure(learn.fit(1, { cbs: [new Callback(), throwing('beforeFit', RangeError)] }));
   expect(learn.cbs).toEqual(before);
+});
+
+test('a refused callback changes nothing: the permanent ones stay', async () => {
+  const [permanent, fresh] = [new Callback(), new Callback()];
+  const learn = tinyLearner({ cbs: permanent });
+  const before = [...learn.cbs];
+  for (const cbs of [permanent, [fresh, permanent], [fresh, fresh], [fresh, 'cb' as never]]) {
+    expect((await failure(learn.fit(1, { cbs }))).message).toMatch(/^addCb: expected a/);
+    expect(learn.cbs).toEqual(before);
+  }
+  await learn.fit(1, { cbs: fresh });
 });
 
 test('addCb and removeCb', () => {

@@ -1,5 +1,6 @@
 import {
   Adam,
+  BusyError,
   Callback,
   DataLoader,
   Learner,
@@ -135,6 +136,52 @@ test('a batch that is none is refused', async () => {
   }
 });
 
+test.each([
+  [
+    'a number as the loss',
+    { lossFunc: (): unknown => 3 },
+    'Learner: the loss: expected a Tensor, got 3',
+  ],
+  [
+    'an asynchronous loss',
+    { lossFunc: (): unknown => Promise.resolve(zeros(1)) },
+    'Learner: the loss: expected a synchronous function, got one that returns a promise; await outside it',
+  ],
+  [
+    'a metric without a value',
+    { metrics: function nothing() {} },
+    "Learner: the metric 'nothing': expected a Tensor or a number, got undefined",
+  ],
+  [
+    'an asynchronous metric',
+    {
+      metrics: function late(): unknown {
+        return Promise.resolve(1);
+      },
+    },
+    "Learner: the metric 'late': expected a synchronous function, got one that returns a promise; await outside it",
+  ],
+])('%s is refused', async (_, options, message) => {
+  const error = await failure(tinyLearner(options as object).fit(1));
+  expect([error.code, error.message]).toEqual(['ERR_TORCH_ARGUMENT', message]);
+});
+
+test('a model that gives no tensor is refused', async () => {
+  const learnerWith = (forward: () => unknown): Learner => {
+    const model = new nn.Linear(3, 2);
+    model.forward = forward as never;
+    return tinyLearner({ optFunc: SGD }, model);
+  };
+  for (const [forward, expected] of [
+    [() => Promise.resolve(zeros(1)), 'a synchronous function, got one that returns a promise'],
+    [() => [1], 'a Tensor, got [ 1 ]'],
+  ] as const) {
+    const error = await failure(learnerWith(forward).fit(1));
+    expect(error.code).toBe('ERR_TORCH_ARGUMENT');
+    expect(error.message).toContain(`Learner: the model's prediction: expected ${expected}`);
+  }
+});
+
 test('one fit at a time', async () => {
   const learn = tinyLearner();
   const first = learn.fit(1);
@@ -144,9 +191,10 @@ test('one fit at a time', async () => {
     () => learn.lrFind(),
     () => learn.fitOneCycle(1),
   ]) {
-    expect((await failure(again())).message).toMatch(
-      /: expected one fit at a time, got a second; await the first$/,
-    );
+    const error = await failure(again());
+    expect(error).toBeInstanceOf(BusyError);
+    expect(error.code).toBe('ERR_TORCH_BUSY');
+    expect(error.message).toMatch(/: expected one fit at a time, got a second; await the first$/);
   }
   await first;
   await learn.fit(1);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Callback, getRngState, manualSeed, nn, SGD, Tensor, type Learner } from '../../lib/index';
+import { Callback, getRngState, manualSeed, nn, SGD, Tensor, Learner } from '../../lib/index';
 import { minimum, slide, steep, valley } from '../../lib/learner/suggest';
 import { failure, tinyLearner, weights } from './tiny';
 
@@ -98,6 +98,13 @@ test('lrFind stops where the loss explodes, unless told not to', async () => {
 test('lrFind says when there is nothing to read', async () => {
   const error = await failure(tinyLearner().lrFind({ numIt: 6 }));
   expect(error.message).toMatch(/^lrFind: expected more than 1 usable losses; raise numIt/);
+});
+
+test('lrFind needs batches to train on', async () => {
+  const learn = new Learner({ train: [] }, new nn.Linear(3, 2), { lossFunc: nn.crossEntropy });
+  expect((await failure(learn.lrFind())).message).toBe(
+    'lrFind: expected batches to train on, got an empty dls.train',
+  );
 });
 
 test('a failed lrFind restores too', async () => {
