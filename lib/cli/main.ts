@@ -6,6 +6,7 @@ import { TorchError } from '../internal/errors';
 import { packageRoot } from '../internal/root';
 import { addDoctor } from './doctor';
 import { addSetup } from './setup';
+import { addTrain } from './train';
 
 const USAGE_ERROR = 2;
 
@@ -16,7 +17,7 @@ function version(): string {
     : '';
 }
 
-async function createProgram(command: string | undefined): Promise<Command> {
+function createProgram(): Command {
   const program = new Command('fastopt')
     .description('Train neural networks from TypeScript, on libtorch')
     .version(version())
@@ -24,24 +25,23 @@ async function createProgram(command: string | undefined): Promise<Command> {
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
   addSetup(program);
   addDoctor(program);
-  if (command === 'train') {
-    // Imported only here: the rest must work where there is no libtorch.
-    const { addTrain } = await import('./train.js');
-    addTrain(program);
-  } else {
-    program.command('train').description('train a network and print how it goes');
-  }
+  addTrain(program);
   return program;
 }
 
 async function main(argv: readonly string[]): Promise<void> {
   try {
-    const program = await createProgram(argv[0]);
-    await program.parseAsync(argv, { from: 'user' });
+    await createProgram().parseAsync(argv, { from: 'user' });
   } catch (error) {
     console.error(error instanceof TorchError ? error.message : error);
     process.exitCode = 1;
   }
 }
+
+// A reader such as "head" has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 
 void main(process.argv.slice(2));

@@ -52,7 +52,7 @@ export function addTrain(program: Command): void {
     .option('--device <name>', 'cpu, cuda or cuda:N', device, 'cpu')
     .option('--json', 'print a JSON object a line: start, each epoch, end', false)
     .action(async (settings: TrainSettings, command: Command) => {
-      // Imported only here: --help must work where there is no libtorch.
+      // Imported only here: the rest must work where there is no libtorch.
       const { prepare, SettingsError, train } = await import('./training.js');
       const learn = await prepare(settings).catch((error: unknown) => {
         if (error instanceof SettingsError)

@@ -32,6 +32,13 @@ test('--help lists the commands', () => {
   expect(stdout).toMatch(/setup[^]*doctor[^]*train/);
 });
 
+test('help train lists the options of train', () => {
+  const { status, stdout } = fastopt('help', 'train');
+  expect(status).toBe(0);
+  expect(stdout).toBe(fastopt('train', '--help').stdout);
+  expect(stdout).toContain('--arch <name>');
+});
+
 test('--version prints that of package.json', () => {
   expect(fastopt('--version').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -121,6 +121,19 @@ test('Ctrl-C stops between batches and exits 130', async () => {
   expect(last.batches).toBeLessThan(1000);
 });
 
+test('a reader that has read enough ends it quietly', async () => {
+  const args = [...small, '--epochs', '500', '--json'];
+  const child = spawn(process.execPath, [main, 'train', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+  expect([code, stderr]).toEqual([0, '']);
+});
+
 test('--help lists all options', async () => {
   const { code, stdout } = await train(['--help']);
   expect(code).toBe(0);
