@@ -11,6 +11,7 @@ import argparse
 import ctypes
 import datetime
 import json
+import os
 import platform
 import resource
 import statistics
@@ -169,6 +170,7 @@ def main():
         "threads": options.threads,
         "allocator": options.allocator,
         "rounds": options.rounds,
+        "load": os.getloadavg()[0],
         "results": {},
     }
     if options.allocator == "keeps":
