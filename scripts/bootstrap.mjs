@@ -37,21 +37,44 @@ function step(title, { inputs, output, work }) {
   fs.writeFileSync(stamp, hash);
 }
 
+/** A script has failed, and has said why. */
+class ScriptError extends Error {}
+
 function node(script, ...args) {
   const { status } = spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status !== 0) throw new ScriptError(`${script} ended with status ${status}`);
+}
+
+function isAnotherRunning(pid) {
+  if (pid === process.pid) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Removes what bootstraps that were interrupted have left aside. */
+function removeLeftovers() {
+  for (const name of fs.existsSync('build') ? fs.readdirSync('build') : []) {
+    const pid = Number(/\.tmp-(\d+)$/.exec(name)?.[1]);
+    if (pid && !isAnotherRunning(pid))
+      fs.rmSync(join('build', name), { recursive: true, force: true });
+  }
 }
 
 /** Compiles a project aside and then puts the result in its place, which so never holds half of one. */
 function compile(project, output, isDone) {
   const aside = `build/${output.replaceAll('/', '-')}.tmp-${process.pid}`;
-  node(require.resolve('typescript/bin/tsc'), '--project', project, '--outDir', aside);
-  // Another bootstrap may have been faster, and be using what it made.
-  if (!isDone()) {
+  try {
+    node(require.resolve('typescript/bin/tsc'), '--project', project, '--outDir', aside);
+    // Another bootstrap may have been faster, and be using what it made.
+    if (isDone()) return;
     fs.rmSync(output, { recursive: true, force: true });
     fs.renameSync(aside, output);
+  } finally {
+    fs.rmSync(aside, { recursive: true, force: true });
   }
-  fs.rmSync(aside, { recursive: true, force: true });
 }
 
 const configs = [
@@ -62,16 +85,17 @@ const configs = [
   'tsconfig.tools.json',
 ];
 
-step('Compiling the tools', {
-  inputs: ['lib/setup', 'lib/internal', 'lib/ops/schema.ts', 'scripts', ...configs],
-  output: 'build/tools',
-  work: (output, isDone) => compile('tsconfig.tools.json', output, isDone),
-});
-
-const { setUp } = require(join(root, 'build/tools/lib/setup/setup.js'));
-const { withLock } = require(join(root, 'build/tools/lib/setup/lock.js'));
+/** Not under the lock, which is among these tools: of two bootstraps at once, the first to finish gives its tools to both. */
+function buildTools() {
+  step('Compiling the tools', {
+    inputs: ['lib/setup', 'lib/internal', 'lib/ops/schema.ts', 'scripts', ...configs],
+    output: 'build/tools',
+    work: (output, isDone) => compile('tsconfig.tools.json', output, isDone),
+  });
+}
 
 async function build() {
+  const { setUp } = require(join(root, 'build/tools/lib/setup/setup.js'));
   await setUp(root, { fetch: true });
 
   step('Generating the operators', {
@@ -98,11 +122,14 @@ async function build() {
 }
 
 try {
+  removeLeftovers();
+  buildTools();
+  const { withLock } = require(join(root, 'build/tools/lib/setup/lock.js'));
   await withLock(join(root, 'build/bootstrap.lock'), build, (holder) =>
     console.log(`Waiting for process ${holder}, which is building`),
   );
 } catch (error) {
-  if (!(error instanceof Error) || error.name !== 'SetupError') throw error;
-  console.error(error.message);
   process.exitCode = 1;
+  if (error?.name === 'SetupError') console.error(error.message);
+  else if (!(error instanceof ScriptError)) throw error;
 }
