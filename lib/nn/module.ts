@@ -5,7 +5,8 @@ import { noGrad } from '../tensor/autograd';
 import type { HookRemover } from '../tensor/hooks';
 import { Parameter } from '../tensor/parameter';
 import { keep, tidy } from '../tensor/scope';
-import { checkTensor, Tensor, toTarget, type ToOptions } from '../tensor/tensor';
+import { checkTensor, type Tensor, toTarget, type ToOptions } from '../tensor/tensor';
+import { Copies } from './clone';
 import { copyInto, type LoadOptions, type LoadResult, type StateDict } from './state';
 import { describeModule, summarize } from './summary';
 
@@ -181,8 +182,14 @@ export abstract class Module {
 
   /** Calls `visit` with every module, children first. */
   apply(visit: (module: Module) => void): this {
-    for (const child of this.children()) child.apply(visit);
-    visit(this);
+    const seen = new Set<Module>();
+    const descend = (module: Module): void => {
+      if (seen.has(module)) return;
+      seen.add(module);
+      module.children().forEach(descend);
+      visit(module);
+    };
+    descend(this);
     return this;
   }
 
@@ -224,14 +231,30 @@ export abstract class Module {
     return this;
   }
 
-  /** Copies parameters and buffers, module by module, by their dotted names. */
-  stateDict(): StateDict {
+  // Parameters and buffers, module by module.
+  #stateEntries(): Named<Tensor>[] {
     const entries = this.#named<Tensor>((module) => [
       ...module.ownParameters(),
       ...module.ownBuffers(),
     ]);
+    const names = new Set<string>();
+    for (const [name] of entries) {
+      if (names.has(name)) {
+        throw new ArgumentError(
+          `${this.kind}: expected one parameter or buffer of a name, got two called '${name}'; rename one`,
+        );
+      }
+      names.add(name);
+    }
+    return entries;
+  }
+
+  /** Copies parameters and buffers, module by module, by their dotted names. */
+  stateDict(): StateDict {
     return noGrad(() =>
-      Object.fromEntries(entries.map(([name, value]) => [name, value.detach().to({ copy: true })])),
+      Object.fromEntries(
+        this.#stateEntries().map(([name, value]) => [name, value.detach().to({ copy: true })]),
+      ),
     );
   }
 
@@ -241,16 +264,42 @@ export abstract class Module {
    * @throws ArgumentError for a missing or unexpected name, unless `strict` is false, and for another shape.
    */
   loadStateDict(state: StateDict, options: LoadOptions = {}): LoadResult {
-    const entries = this.#named<Tensor>((module) => [
-      ...module.ownParameters(),
-      ...module.ownBuffers(),
-    ]);
-    return copyInto(entries, state, options);
+    return copyInto(this.#stateEntries(), state, options);
   }
 
-  /** Makes an independent copy: parameters, buffers, training flags; no gradients, no hooks. */
+  /**
+   * Makes an independent copy: parameters, buffers, training flags; no gradients, no hooks. What is used twice is so in the
+   * copy. Private `#fields` of a subclass can't be copied: such a class overrides this.
+   *
+   * @throws ArgumentError when a property is a function.
+   */
   clone(): this {
-    return cloneModule(this);
+    const copies = new Copies();
+    for (const module of this.modules()) module.copyNative(copies);
+    return this.copyWith(copies);
+  }
+
+  /** @internal Copies what C++ holds, before the properties that refer to it. */
+  copyNative(_copies: Copies): void {
+    // A module written in TypeScript has nothing there.
+  }
+
+  /** @internal */
+  copyWith(copies: Copies): this {
+    const copy = this.copyBare(copies);
+    copies.add(this, copy);
+    for (const [name, buffer] of this.#buffers) {
+      copy.registerBuffer(name, checkTensor('clone', copies.of(buffer)));
+    }
+    copies.assign(this, copy);
+    return copy;
+  }
+
+  /** @internal Makes the copy without properties: the constructor of the class itself may want arguments. */
+  copyBare(_copies: Copies): this {
+    const copy = construct<this>(Module, [], this);
+    copy.setTraining(this.training);
+    return copy;
   }
 
   /** Describes each module with its parameters and, where an input is given, the shape of its output. */
@@ -258,7 +307,10 @@ export abstract class Module {
     return summarize(this, input);
   }
 
-  /** Frees parameters, their gradients and buffers now. The module and its children refuse all use from then on. */
+  /**
+   * Frees parameters, their gradients and buffers now. The module and its children refuse all use from then on. A child of a
+   * native module gives up its handles only: the memory stays its parent's.
+   */
   dispose(): void {
     if (this.#disposed) return;
     for (const value of [...this.parameters(), ...this.buffers()]) value.dispose();
@@ -281,25 +333,4 @@ export abstract class Module {
   [inspect.custom](): string {
     return this.toString();
   }
-}
-
-function cloneModule<T extends Module>(module: T): T {
-  const copies = new Map<unknown, unknown>();
-  const copyOf = (value: unknown): unknown => {
-    if (copies.has(value)) return copies.get(value);
-    let copy = value;
-    if (value instanceof Module) copy = value.clone();
-    else if (value instanceof Parameter)
-      copy = new Parameter(value.detach().to({ copy: true }), { requiresGrad: value.requiresGrad });
-    else if (value instanceof Tensor) copy = keep(value.detach().to({ copy: true }));
-    copies.set(value, copy);
-    return copy;
-  };
-  // The constructor of the class itself may want arguments: only the base's runs.
-  const clone = construct<T>(Module, [], module);
-  for (const [name, buffer] of module.ownBuffers())
-    clone.registerBuffer(name, checkTensor('clone', copyOf(buffer)));
-  for (const [key, value] of Object.entries(module)) Object.assign(clone, { [key]: copyOf(value) });
-  clone.setTraining(module.training);
-  return clone;
 }

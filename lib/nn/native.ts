@@ -6,6 +6,7 @@ import { ArgumentError } from '../internal/errors';
 import { Parameter } from '../tensor/parameter';
 import { keep } from '../tensor/scope';
 import { checkTensor, Tensor } from '../tensor/tensor';
+import { isLike, type Copies } from './clone';
 import { Module, type ForwardHook, type Named } from './module';
 
 type LayerClass = abstract new (...args: never[]) => NativeModule;
@@ -32,6 +33,19 @@ function runForwardHook(
   return replaced === undefined
     ? undefined
     : Tensor.handleOf(checkTensor('a forward hook', replaced));
+}
+
+// Tells `copies` which tensors and children of a native copy are those of the original.
+function pairUp(original: NativeModule, copy: NativeModule, copies: Copies): void {
+  for (const list of ['nativeParameters', 'nativeBuffers', 'nativeChildren'] as const) {
+    const those = copy[list]();
+    original[list]().forEach(([, value], i) => copies.add(value, those[i]?.[1]));
+  }
+  const children = copy.nativeChildren();
+  original.nativeChildren().forEach(([, child], i) => {
+    const other = children[i]?.[1];
+    if (other) pairUp(child, other, copies);
+  });
 }
 
 /** A module made in C++. Its children, parameters and buffers are reachable from here, one object each. */
@@ -77,15 +91,31 @@ export class NativeModule extends Module {
     native.moduleTrain(this.#handle, on);
   }
 
-  override namedChildren(): Named<NativeModule>[] {
+  // What a subclass written in TypeScript adds comes after what is native.
+
+  override namedChildren(): Named<Module>[] {
+    return [...this.nativeChildren(), ...super.namedChildren()];
+  }
+
+  override ownParameters(): Named<Parameter>[] {
+    return [...this.nativeParameters(), ...super.ownParameters()];
+  }
+
+  override ownBuffers(): Named<Tensor>[] {
+    return this.nativeBuffers();
+  }
+
+  /** @internal */
+  nativeChildren(): readonly Named<NativeModule>[] {
     this.#children ??= Array.from(native.moduleChildren(this.#handle), ([name, handle]) => [
       name,
       wrap(handle),
     ]);
-    return [...this.#children];
+    return this.#children;
   }
 
-  override ownParameters(): Named<Parameter>[] {
+  /** @internal */
+  nativeParameters(): readonly Named<Parameter>[] {
     this.#parameters ??= Array.from(
       native.moduleTensors(this.#handle, 'parameters'),
       ([name, handle]) => [name, new Parameter(handle)],
@@ -93,7 +123,8 @@ export class NativeModule extends Module {
     return this.#parameters;
   }
 
-  override ownBuffers(): Named<Tensor>[] {
+  /** @internal */
+  nativeBuffers(): Named<Tensor>[] {
     this.#buffers ??= Array.from(
       native.moduleTensors(this.#handle, 'buffers'),
       ([name, handle]) => [name, keep(new Tensor(handle))],
@@ -107,7 +138,10 @@ export class NativeModule extends Module {
       name,
       Tensor.handleOf(checkTensor('registerBuffer', value)),
     );
-    this.#buffers = [...this.ownBuffers().filter(([other]) => other !== name), [name, keep(value)]];
+    this.#buffers = [
+      ...this.nativeBuffers().filter(([other]) => other !== name),
+      [name, keep(value)],
+    ];
     return value;
   }
 
@@ -124,8 +158,18 @@ export class NativeModule extends Module {
     };
   }
 
-  override clone(): this {
-    return construct<this>(NativeModule, [native.moduleClone(this.#handle)], this);
+  override copyNative(copies: Copies): void {
+    if (copies.has(this) || copies.native.has(this)) return;
+    const copy = construct<this>(NativeModule, [native.moduleClone(this.#handle)], this);
+    copies.native.set(this, copy);
+    pairUp(this, copy, copies);
+  }
+
+  override copyBare(copies: Copies): this {
+    const copy = copies.native.get(this);
+    return isLike(this, copy)
+      ? copy
+      : construct<this>(NativeModule, [native.moduleClone(this.#handle)], this);
   }
 
   override release(): void {
@@ -135,7 +179,7 @@ export class NativeModule extends Module {
 
   /** The layer's own parameter of this name; undefined where it has none (`bias: false`). */
   protected parameter(name: string): Parameter | undefined {
-    return this.ownParameters().find(([own]) => own === name)?.[1];
+    return this.nativeParameters().find(([own]) => own === name)?.[1];
   }
 
   /** The weight of a layer that always has one. */

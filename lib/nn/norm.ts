@@ -12,8 +12,9 @@ export interface BatchNormOptions {
 
 /** A normalisation; with `affine: false` it has neither weight nor bias. */
 export abstract class Norm extends NativeModule {
-  get weight(): Parameter | undefined {
-    return this.parameter('weight');
+  /** @throws ArgumentError with `affine: false`. */
+  get weight(): Parameter {
+    return this.ownWeight;
   }
 
   get bias(): Parameter | undefined {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { construct } from '../internal/construct';
 import { ArgumentError } from '../internal/errors';
 import { checkTensor, type Tensor } from '../tensor/tensor';
+import type { Copies } from './clone';
 import { Module, type Named } from './module';
 
 /** A list of modules named `0`, `1`, `2`, ... that somebody else runs. */
@@ -42,19 +43,25 @@ export class ModuleList<T extends Module = Module> extends Module {
     );
   }
 
-  override clone(): this {
-    const clone = construct<this>(
-      ModuleList,
-      [this.#modules.map((module) => module.clone())],
-      this,
-    );
-    clone.setTraining(this.training);
-    return clone;
+  override copyWith(copies: Copies): this {
+    const copy = super.copyWith(copies);
+    for (const module of this.#modules) copy.push(copies.module(module));
+    return copy;
+  }
+
+  override copyBare(_copies: Copies): this {
+    const copy = construct<this>(ModuleList, [], this);
+    copy.setTraining(this.training);
+    return copy;
   }
 
   *[Symbol.iterator](): Iterator<T> {
     yield* this.#modules;
   }
+}
+
+function isList(value: Module | Iterable<Module>): value is Iterable<Module> {
+  return !(value instanceof Module) && typeof value === 'object' && Symbol.iterator in value;
 }
 
 /**
@@ -67,7 +74,7 @@ export class ModuleList<T extends Module = Module> extends Module {
  */
 export class Sequential extends ModuleList {
   constructor(...modules: (Module | Iterable<Module>)[]) {
-    super(modules.flatMap((module) => (module instanceof Module ? [module] : [...module])));
+    super(modules.flatMap((module) => (isList(module) ? [...module] : [module])));
   }
 
   override forward(input: Tensor): Tensor {

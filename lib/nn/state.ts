@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { Tensor } from '../tensor/tensor';
 
@@ -24,9 +26,13 @@ function list(title: string, names: readonly string[]): string {
 /** Copies `state` into `entries` by name, all or nothing. */
 export function copyInto(
   entries: readonly [string, Tensor][],
-  state: StateDict,
+  state: StateDict | null,
   options: LoadOptions,
 ): LoadResult {
+  checkOptions('loadStateDict', options, ['strict']);
+  if (typeof state !== 'object' || state === null) {
+    throw new ArgumentError(`loadStateDict: expected tensors by name, got ${inspect(state)}`);
+  }
   const { strict = true } = options;
   const names = new Set(entries.map(([name]) => name));
   const missingKeys = [...names].filter((name) => !Object.hasOwn(state, name));

@@ -4,11 +4,12 @@ import type { Tensor } from '../tensor/tensor';
 import type { Module, Named } from './module';
 
 /** Draws the tree of modules, one a line, as PyTorch prints it. */
-export function describeModule(module: Module, indent = ''): string {
-  const children = module.namedChildren();
+export function describeModule(module: Module, indent = '', above: readonly Module[] = []): string {
+  const children = above.includes(module) ? [] : module.namedChildren();
   if (children.length === 0) return `${module.kind}(${module.repr})`;
   const lines = children.map(
-    ([name, child]) => `${indent}  (${name}): ${describeModule(child, `${indent}  `)}`,
+    ([name, child]) =>
+      `${indent}  (${name}): ${describeModule(child, `${indent}  `, [...above, module])}`,
   );
   return `${module.kind}(${module.repr}\n${lines.join('\n')}\n${indent})`;
 }

@@ -1,6 +1,10 @@
 import { native } from '../internal/binding';
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
 import { refusePromise } from './scope';
-import { checkTensor, runGradHook, Tensor } from './tensor';
+import { checkTensor, fromPython, runGradHook, Tensor } from './tensor';
+
+const gradOptions = ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused'];
 
 function withGrad<T>(where: string, on: boolean, body: () => T): T {
   const before = native.setGradEnabled(on);
@@ -66,6 +70,7 @@ export function grad(
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
+  checkOptions('grad', options, gradOptions, fromPython);
   const {
     gradOutputs,
     createGraph = false,
@@ -73,9 +78,15 @@ export function grad(
     allowUnused = false,
   } = options;
   const from = handles('grad', outputs);
+  const by = handles('grad', inputs);
+  if (from.length === 0 || by.length === 0) {
+    throw new ArgumentError(
+      `grad: expected at least one output and one input, got ${from.length} and ${by.length}`,
+    );
+  }
   const found = native.gradients(
     from,
-    handles('grad', inputs),
+    by,
     gradOutputs === undefined ? from.map(() => null) : handles('grad', gradOutputs),
     retainGraph,
     createGraph,

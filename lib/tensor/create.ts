@@ -35,6 +35,9 @@ function isTypedArray(value: unknown): value is TypedArray {
 
 // ---- from data ----
 
+// As many dimensions as libtorch's operators take.
+const deepest = 64;
+
 // The shape by the first element of each level; `flatten` finds out what does not fit it.
 function shapeOf(data: unknown): number[] {
   const shape: number[] = [];
@@ -42,6 +45,11 @@ function shapeOf(data: unknown): number[] {
   for (;;) {
     if (isTypedArray(level)) return [...shape, level.length];
     if (!Array.isArray(level)) return shape;
+    if (shape.length === deepest) {
+      throw new ArgumentError(
+        `tensor: expected arrays nested at most ${deepest} deep, got deeper ones, or one that holds itself`,
+      );
+    }
     shape.push(level.length);
     level = level[0];
   }
@@ -71,6 +79,10 @@ function pack(values: readonly unknown[]): { array: TypedArray; dtype: DType } {
   const kinds = new Set(values.map((value) => typeof value));
   if (kinds.size === 1 && kinds.has('bigint')) {
     const bigints = values.filter((value) => typeof value === 'bigint');
+    const large = bigints.find((value) => BigInt.asIntN(64, value) !== value);
+    if (large !== undefined) {
+      throw new ArgumentError(`tensor: expected bigints of 64 bits, got ${large}`);
+    }
     return { array: BigInt64Array.from(bigints), dtype: 'int64' };
   }
   if (kinds.size === 1 && kinds.has('boolean'))
@@ -84,6 +96,18 @@ function pack(values: readonly unknown[]): { array: TypedArray; dtype: DType } {
     );
   }
   return { array: Float64Array.from(values, Number), dtype: 'float32' };
+}
+
+// What does not fit would wrap round, or be undefined in C++.
+function checkRange(array: TypedArray, dtype: DType): void {
+  const bits = /^(u?)int(\d+)$/.exec(dtype);
+  if (!bits) return;
+  const width = 2 ** (Number(bits[2]) - (bits[1] ? 0 : 1));
+  const least = bits[1] ? 0 : -width;
+  for (const value of array) {
+    if (value >= least && value < width) continue;
+    throw new ArgumentError(`tensor: expected numbers that ${dtype} can hold, got ${value}`);
+  }
 }
 
 function finish(handle: TensorHandle, { device, requiresGrad }: TensorOptions): Tensor {
@@ -125,8 +149,11 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   const values: unknown[] = [];
   flatten(data, shape, 0, values);
   const { array, dtype } = pack(values);
+  if (options.dtype) checkRange(array, options.dtype);
   return finish(native.fromData(array, shape, options.dtype ?? dtype), options);
 }
+
+Tensor.from = tensor;
 
 // ---- filled ----
 

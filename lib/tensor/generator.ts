@@ -1,6 +1,7 @@
 import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import type { GeneratorHandle } from '../internal/native';
+import { checkOptions } from '../internal/options';
 import type { Device } from './dtype';
 import { Tensor, checkTensor } from './tensor';
 
@@ -26,6 +27,7 @@ export class Generator {
 
   /** @param options.seed where the stream begins; PyTorch's own default is 67280421310721. */
   constructor(options: { readonly device?: Device; readonly seed?: number | bigint } = {}) {
+    checkOptions('Generator', options, ['device', 'seed']);
     this.#handle = native.createGenerator(options.device ?? 'cpu');
     if (options.seed !== undefined) this.manualSeed(options.seed);
   }

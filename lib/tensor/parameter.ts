@@ -1,5 +1,6 @@
 import type { TensorHandle } from '../internal/native';
 import { rawOp } from '../internal/op';
+import { checkOptions } from '../internal/options';
 import { Scoped } from './scope';
 import { Tensor } from './tensor';
 
@@ -25,6 +26,7 @@ export class Parameter extends Tensor {
   /** @internal */
   constructor(handle: TensorHandle);
   constructor(data: Tensor | TensorHandle, options: { readonly requiresGrad?: boolean } = {}) {
+    checkOptions('Parameter', options, ['requiresGrad'], { requires_grad: 'requiresGrad' });
     super(data instanceof Tensor ? detach(Tensor.handleOf(data)) : data);
     Scoped.setOwner(this, undefined);
     if (data instanceof Tensor) this.requiresGrad = options.requiresGrad ?? true;

@@ -1,4 +1,5 @@
 import { native } from '../internal/binding';
+import { checkOptions } from '../internal/options';
 
 /** Sets how many threads an operator may use, from 1 up; all cores by default. */
 export function setNumThreads(count: number): void {
@@ -18,6 +19,7 @@ export function useDeterministicAlgorithms(
   on: boolean,
   options: { readonly warnOnly?: boolean } = {},
 ): void {
+  checkOptions('useDeterministicAlgorithms', options, ['warnOnly'], { warn_only: 'warnOnly' });
   native.setDeterministic(on, options.warnOnly ?? false);
 }
 

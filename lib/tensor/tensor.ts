@@ -4,6 +4,8 @@ import { ArgumentError } from '../internal/errors';
 import { isHandle } from '../internal/handle';
 import type { NodeHandle, TensorHandle, TypedArray } from '../internal/native';
 import { rawOp } from '../internal/op';
+import { checkOptions } from '../internal/options';
+import type { TensorLike, TensorOptions } from './create';
 import { arrayFor, isDType, type Device, type DType } from './dtype';
 import { formatTensor, nest, type NestedArray } from './format';
 import { addHook, deleteHook, forgetDeadHooks, type HookRemover, runHook } from './hooks';
@@ -18,6 +20,18 @@ const toOptions = rawOp('to', 'dtype_layout', [
   'memory_format',
 ]);
 const dimensions = new Float64Array(128);
+const backwardOptions = ['gradient', 'retainGraph', 'createGraph', 'inputs'];
+const toOptionNames = ['dtype', 'device', 'copy', 'nonBlocking', 'memoryFormat'];
+const toHints = {
+  non_blocking: 'nonBlocking',
+  nonblocking: 'nonBlocking',
+  memory_format: 'memoryFormat',
+};
+/** PyTorch's names of autograd's options. */
+export const fromPython = {
+  ...{ retain_graph: 'retainGraph', create_graph: 'createGraph' },
+  ...{ grad_outputs: 'gradOutputs', allow_unused: 'allowUnused' },
+};
 
 /** What `Tensor.to` takes besides a dtype and a device. */
 export interface ToOptions {
@@ -69,6 +83,9 @@ export class Tensor extends Scoped {
     super();
     this.#handle = handle;
   }
+
+  /** Makes a tensor that holds a copy of `data`; the same as `tensor(data, options)`. */
+  declare static from: (data: TensorLike, options?: TensorOptions) => Tensor;
 
   /** @internal */
   static handleOf(value: Tensor): TensorHandle {
@@ -186,6 +203,7 @@ export class Tensor extends Scoped {
    * @throws TorchError when the graph was freed by an earlier pass, or an in-place change spoilt a saved value.
    */
   backward(options: BackwardOptions = {}): void {
+    checkOptions('backward', options, backwardOptions, fromPython);
     const { gradient, createGraph = false, retainGraph = createGraph, inputs = [] } = options;
     forgetDeadHooks();
     native.backward(
@@ -204,6 +222,9 @@ export class Tensor extends Scoped {
    * @returns an object whose `remove()` takes the hook away.
    */
   registerHook(hook: (grad: Tensor) => Tensor | undefined | void): HookRemover {
+    if (typeof hook !== 'function') {
+      throw new ArgumentError(`registerHook: expected a function, got ${inspect(hook)}`);
+    }
     const id = addHook((grad) => hook(checkTensor('registerHook', grad)));
     const position = native.addGradHook(this.#handle, id);
     return {
@@ -245,6 +266,7 @@ export class Tensor extends Scoped {
 
   /** Returns this tensor with another dtype or device: a new handle always, new memory only where something changes. */
   to(target: DType | Device | Tensor | ToOptions, options: ToOptions = {}): Tensor {
+    checkOptions('to', options, toOptionNames, toHints);
     const {
       dtype,
       device,
@@ -335,7 +357,9 @@ export function checkTensor(where: string, value: unknown): Tensor {
 /** What the first argument of `to` asks for. */
 export function toTarget(target: DType | Device | Tensor | ToOptions): ToOptions {
   if (typeof target === 'string') return isDType(target) ? { dtype: target } : { device: target };
-  return target instanceof Tensor ? { dtype: target.dtype, device: target.device } : target;
+  if (target instanceof Tensor) return { dtype: target.dtype, device: target.device };
+  checkOptions('to', target, toOptionNames, toHints);
+  return target;
 }
 
 /** @internal Runs the gradient hook `id`; given to the addon with each backward pass. */

@@ -94,6 +94,12 @@ napi_value take_dead_hooks(Call& call) {
   return array;
 }
 
+std::string describe_all(const std::vector<at::Tensor>& tensors) {
+  std::string text;
+  for (const auto& tensor : tensors) text += (text.empty() ? "" : ", ") + describe(tensor);
+  return "Tensor " + text;
+}
+
 // libtorch sums a gradient that is larger than its tensor; Python refuses it, and so do we.
 void check_gradients(const std::vector<at::Tensor>& outputs,
                      const std::vector<at::Tensor>& gradients, const char* where) {
@@ -119,7 +125,11 @@ napi_value backward(Call& call) {
   check_gradients(roots, gradients, "backward");
   JsHookRunner runner(call, call[5]);
   const HookScope scope(&runner);
-  torch::autograd::backward(roots, gradients, retain, create, inputs);
+  try {
+    torch::autograd::backward(roots, gradients, retain, create, inputs);
+  } catch (const c10::Error& error) {
+    throw refusal_of(error).of("backward", describe_all(roots));
+  }
   return call.undefined();
 }
 
@@ -133,8 +143,12 @@ napi_value gradients(Call& call) {
   check_gradients(outputs, output_gradients, "grad");
   JsHookRunner runner(call, call[6]);
   const HookScope scope(&runner);
-  const auto found =
-      torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
+  std::vector<at::Tensor> found;
+  try {
+    found = torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
+  } catch (const c10::Error& error) {
+    throw refusal_of(error).of("grad", describe_all(outputs) + " by " + describe_all(inputs));
+  }
   napi_value array = js_array(call, found.size());
   for (size_t i = 0; i < found.size(); ++i)
     set_element(call, array, i, wrap_tensor(call, found[i]));

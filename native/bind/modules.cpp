@@ -1,4 +1,5 @@
 #include "bind/bind.h"
+#include "core/names.h"
 #include "glue/convert.h"
 #include "glue/js_hooks.h"
 #include "nn/layer.h"
@@ -46,10 +47,13 @@ napi_value create_layer(Call& call) {
 napi_value forward(Call& call) {
   const auto module = module_of(call, call[0], "forward");
   const auto& input = tensor_of(call, call[1], "forward");
-  if (is_nullish(call, call[2])) return wrap_tensor(call, module->run(input));
   JsHookRunner runner(call, call[2]);
   const HookScope scope(&runner);
-  return wrap_tensor(call, module->run(input));
+  try {
+    return wrap_tensor(call, module->run(input));
+  } catch (const c10::Error& error) {
+    throw refusal_of(error).of(module->kind() + ".forward", "input: Tensor " + describe(input));
+  }
 }
 
 napi_value kind(Call& call) { return js_string(call, module_of(call, call[0], "kind")->kind()); }

@@ -116,20 +116,14 @@ napi_value call_op(Call& call) {
   const auto* found = call.data()->ops.get(static_cast<size_t>(id));
   if (found == nullptr) throw Refusal("callOp: no operator has the number " + std::to_string(id));
   const Op& op = *found;
-  const auto fail = [&](Refusal refusal) {
-    refusal.op = op.name;
-    refusal.received = received(call, op);
-    refusal.message = op.name + ": " + refusal.message + " (received " + refusal.received + ")";
-    return refusal;
-  };
   try {
     auto stack = make_stack(call, op);
     op.handle.callBoxed(stack);
     return results(call, op, stack);
   } catch (const Refusal& refusal) {
-    throw fail(refusal);
+    throw refusal.of(op.name, received(call, op));
   } catch (const c10::Error& error) {
-    throw fail(refusal_of(error));
+    throw refusal_of(error).of(op.name, received(call, op));
   }
 }
 

@@ -74,6 +74,14 @@ void throw_error(napi_env env, const Refusal& refusal) {
 
 }  // namespace
 
+Refusal Refusal::of(const std::string& name, const std::string& what) const {
+  Refusal refusal = *this;
+  refusal.op = name;
+  refusal.received = what;
+  refusal.message = name + ": " + message + " (received " + what + ")";
+  return refusal;
+}
+
 Refusal refusal_of(const c10::Error& error) {
   // The CPU allocator has no class of its own for this.
   const std::string message = error.what_without_backtrace();

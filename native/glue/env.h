@@ -47,6 +47,8 @@ struct Refusal : std::exception {
   std::string message, code, op, received, backtrace;
   explicit Refusal(std::string message, std::string code = "ERR_TORCH_ARGUMENT")
       : message(std::move(message)), code(std::move(code)) {}
+  // Adds which operator refused, and what it was given.
+  Refusal of(const std::string& name, const std::string& what) const;
   const char* what() const noexcept override { return message.c_str(); }
 };
 

@@ -54,7 +54,7 @@ test('layers expose their parameters by name', () => {
     [1, 1],
   ]);
   using plain = new nn.BatchNorm2d(2, { affine: false });
-  expect(plain.weight).toBeUndefined();
+  expect([plain.bias, thrown(() => plain.weight).code]).toEqual([undefined, 'ERR_TORCH_ARGUMENT']);
 });
 
 test.each<[string, () => unknown, RegExp]>([

@@ -249,3 +249,37 @@ describe('hooks', () => {
     expect(thrown(() => zeros(1).registerHook(() => undefined)).message).toMatch(/gradient/);
   });
 });
+
+test.each<[string, () => unknown, RegExp]>([
+  [
+    'backward',
+    () =>
+      leaf([1])
+        .mul(2)
+        .backward({ retain_graph: true } as never),
+    /did you mean 'retainGraph'/,
+  ],
+  [
+    'grad',
+    () => autograd.grad(leaf([1]), leaf([1]), { allow_unused: true } as never),
+    /did you mean 'allowUnused'/,
+  ],
+  [
+    'to',
+    () => zeros(1).to('float32', { nonblocking: true } as never),
+    /did you mean 'nonBlocking'/,
+  ],
+  ['to an object', () => zeros(1).to({ type: 'float32' } as never), /unknown option 'type'/],
+])('%s refuses options that it does not know', (_, body, message) => {
+  expect(thrown(body)).toMatchObject({ code: 'ERR_TORCH_UNKNOWN_OPTION' });
+  expect(thrown(body).message).toMatch(message);
+});
+
+test('what cannot be differentiated is said by name', () => {
+  expect(thrown(() => autograd.grad([], []))).toMatchObject({ code: 'ERR_TORCH_ARGUMENT' });
+  expect(thrown(() => leaf([1, 2]).mul(2).backward())).toMatchObject({
+    op: 'backward',
+    received: 'Tensor float32[2]',
+  });
+  expect(thrown(() => leaf([1]).registerHook(3 as never)).code).toBe('ERR_TORCH_ARGUMENT');
+});

@@ -11,7 +11,10 @@ import {
   randint,
   randn,
   randperm,
+  Tensor,
   tensor,
+  type TensorLike,
+  type TensorOptions,
   zeros,
 } from '../../lib/index';
 import { thrown } from '../support/tensors';
@@ -119,6 +122,31 @@ describe('tensor', () => {
     expect(thrown(() => zeros([1], { device: 'gpu' as never })).message).toContain("got 'gpu'");
     expect(thrown(() => tensor([1], { device: 'cuda' })).code).toBe('ERR_TORCH');
     expect(thrown(() => tensor([1n], { requiresGrad: true })).message).toMatch(/floating point/i);
+  });
+});
+
+describe('limits', () => {
+  test('Tensor.from is tensor', () => {
+    expect(Tensor.from([1, 2], { dtype: 'int32' }).toArray()).toEqual([1, 2]);
+  });
+
+  test('an array that holds itself, or is nested too deep, is refused', () => {
+    const ring: unknown[] = [];
+    ring.push(ring);
+    expect(thrown(() => tensor(ring as never)).message).toContain('nested at most 64 deep');
+  });
+
+  test.each<[TensorLike, TensorOptions]>([
+    [[2n ** 64n + 5n], {}],
+    [[300], { dtype: 'uint8' }],
+    [[-1], { dtype: 'uint16' }],
+    [[1e30], { dtype: 'int32' }],
+    [[NaN], { dtype: 'int64' }],
+  ])('%p does not fit %p', (data, options) => {
+    expect(thrown(() => tensor(data, options))).toMatchObject({
+      code: 'ERR_TORCH_ARGUMENT',
+      message: expect.stringContaining('expected'),
+    });
   });
 });
 
