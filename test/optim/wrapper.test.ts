@@ -275,3 +275,14 @@ test('momentum that is set during training reaches RMSprop, which libtorch itsel
     1,
   );
 });
+
+test('the compiler knows the options of each kind', () => {
+  const p = param([1]);
+  const wrong = () => {
+    // @ts-expect-error AdamW has betas
+    new OptimWrapper(p, torchOptim.AdamW, { lr: 1, momentum: 0.9 });
+  };
+  expect(wrong).toThrow("torchOptim.AdamW: unknown option 'momentum'");
+  // @ts-expect-error it is two numbers
+  expect(() => torchOptim.Adam(p, { betas: 0.9 })).toThrow('expected betas to be two numbers');
+});
