@@ -1,5 +1,6 @@
 import { transformSync } from '@swc/core';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import * as torch from '../../lib/index';
@@ -49,6 +50,35 @@ function compile(code: string): (...values: unknown[]) => Promise<void> {
   return new AsyncFunction('torch', 'check', 'console', body);
 }
 
+/** Returns what the compiler says of snippets, as `page:line: error`; they see the package as its users do. */
+function typeErrors(snippets: readonly Snippet[]): string[] {
+  const folder = join(root, `build/snippets.tmp-${process.pid}`);
+  const config = {
+    extends: '../../tsconfig.json',
+    compilerOptions: { types: ['node'], paths: {} },
+    include: ['*.mts'],
+  };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  for (const [i, { code }] of snippets.entries())
+    writeFileSync(join(folder, `${i}.mts`), `${code}export {};\n`);
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { stdout } = spawnSync(process.execPath, [tsc, '--project', folder, '--pretty', 'false'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  rmSync(folder, { recursive: true });
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((error) =>
+      error.replace(/^(\d+)\.mts\((\d+),\d+\)/, (_, i: string, row: string) => {
+        const { page, line } = snippets[Number(i)]!;
+        return `${page}:${line + Number(row)}`;
+      }),
+    );
+}
+
 const quiet = { log: () => undefined };
 
 test.each(pages.flatMap(snippetsOf))(
@@ -70,6 +100,13 @@ test.each(pages.flatMap(snippetsOf))(
   },
   60_000,
 );
+
+test('all snippets type-check, and one that does not is named', () => {
+  const wrong = { page: 'planted', line: 10, code: "\nconst lr: number = '1e-3';\nlr;\n" };
+  expect(typeErrors([...pages.flatMap(snippetsOf), wrong])).toEqual([
+    "planted:12: error TS2322: Type 'string' is not assignable to type 'number'.",
+  ]);
+}, 60_000);
 
 test('there are snippets', () => {
   expect(pages.flatMap(snippetsOf).length).toBeGreaterThan(10);
