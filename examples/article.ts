@@ -36,11 +36,19 @@ function asPhotographs({ mean, std }: ImageDataset): BatchTransform {
   };
 }
 
-function makeLoaders(images: number): DataLoaders {
+/** How much the walk trains. */
+interface Size {
+  readonly images: number;
+  readonly bs: number;
+  /** The batches that lrFind tries. */
+  readonly numIt: number;
+}
+
+function makeLoaders({ images, bs }: Size): DataLoaders {
   const digits = mnist({ limit: images, validLimit: Math.max(1, Math.round(images / 4)) });
   const transform = asPhotographs(digits);
   const loader = ({ x, y }: { x: Tensor; y: Tensor }, train: boolean) =>
-    new DataLoader([x, y], { bs: 16, shuffle: train, dropLast: train, seed: 42, transform });
+    new DataLoader([x, y], { bs, shuffle: train, dropLast: train, seed: 42, transform });
   return { train: loader(digits.train, true), valid: loader(digits.valid, false) };
 }
 
@@ -140,16 +148,16 @@ function testOnExcelNumbers(print: Print): void {
   opt.dispose();
 }
 
-/** Runs the whole walk on so many digits. */
-export async function article(images: number, print: Print = console.log): Promise<void> {
+/** Runs the whole walk. */
+export async function article(size: Size, print: Print = console.log): Promise<void> {
   manualSeed(42);
-  const dls = makeLoaders(images);
+  const dls = makeLoaders(size);
   const model = resnet34(10);
   const options = { lossFunc: nn.crossEntropy, metrics: accuracy };
 
   using learn = new Learner(dls, model, options);
   print('The optimizer before the first fit:', learn.opt);
-  const { valley } = await learn.lrFind({ numIt: 20 });
+  const { valley } = await learn.lrFind({ numIt: size.numIt });
   print(`lrFind suggests ${valley.toExponential(2)}`);
   await learn.fitOneCycle(1, { lrMax: 1e-3 });
   if (learn.opt) lookAtOptimizer(learn.opt, model, print);
@@ -163,4 +171,7 @@ export async function article(images: number, print: Print = console.log): Promi
   model.dispose();
 }
 
-if (require.main === module) void article(Number(process.argv[2] ?? 512));
+if (require.main === module) {
+  const images = Number(process.argv[2] ?? 512);
+  void article({ images, bs: 16, numIt: 20 });
+}

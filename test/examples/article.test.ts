@@ -28,7 +28,7 @@ test('the hand-built network has the names of the article and the shapes of xres
 test('the walk shows what the article shows', async () => {
   enterScope(undefined); // the walk awaits
   const lines: string[] = [];
-  await article(48, (...values) =>
+  await article({ images: 8, bs: 4, numIt: 7 }, (...values) =>
     lines.push(
       values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' '),
     ),
