@@ -13,6 +13,7 @@ import {
   tensor,
   TerminateOnNaN,
   zeros,
+  type Fitting,
 } from '../../lib/index';
 import { formatTime } from '../../lib/learner/table';
 import { thrown } from '../support/tensors';
@@ -93,6 +94,22 @@ test('a schedule is followed batch by batch', async () => {
   expect(
     (await failure(learn.fit(1, { cbs: new ParamScheduler({ speed: SchedLin(0, 1) }) }))).message,
   ).toMatch(/^setHyper\('speed'\): no callback reads/);
+});
+
+test('a method that runs while training names its learner Fitting, and finds the optimizer', async () => {
+  class GradNorm extends Callback {
+    readonly norms: number[] = [];
+    override afterBackward(learn: Fitting): void {
+      this.norms.push(optim.gradNorm(learn.opt));
+    }
+    override afterEpoch(learn: Learner): void {
+      // @ts-expect-error there may be none when validating
+      optim.gradNorm(learn.opt);
+    }
+  }
+  const cb = new GradNorm();
+  await tinyLearner({ cbs: cb }).fit(1);
+  expect(cb.norms.map((norm) => norm > 0)).toEqual([true, true, true, true]);
 });
 
 test('GradientClip leaves gradients of at most its norm', async () => {
