@@ -25,8 +25,8 @@ using LayerPtr = std::shared_ptr<nn::Layer>;
 using PlanPtr = std::shared_ptr<optim::FusedPlan>;
 using OptimizerPtr = std::shared_ptr<optim::Wrapped>;
 
-// Native objects as type-tagged Externals. `where` begins the message of a refusal. An undefined
-// tensor becomes null.
+// Native objects (handles.cpp) as type-tagged Externals. `where` begins the message of a refusal.
+// An undefined tensor becomes null.
 napi_value wrap_tensor(const Call& call, const at::Tensor& tensor);
 napi_value wrap_module(const Call& call, const LayerPtr& module);
 napi_value wrap_plan(const Call& call, const PlanPtr& plan);
@@ -50,7 +50,7 @@ void dispose_module(const Call& call, napi_value value);
 void dispose_plan(const Call& call, napi_value value);
 void dispose_optimizer(const Call& call, napi_value value);
 
-// Plain values.
+// Plain values (values.cpp).
 bool is_nullish(const Call& call, napi_value value);
 bool is_array(const Call& call, napi_value value);
 size_t length_of(const Call& call, napi_value array);
@@ -78,7 +78,7 @@ ArrayView typed_array_of(const Call& call, napi_value value, const char* where);
 // "a string 'abc'", "a Tensor float32[2, 3]": what came, for messages.
 std::string describe(const Call& call, napi_value value);
 
-// One argument of an operator, checked against its schema.
+// One argument of an operator (arguments.cpp), checked against its schema.
 c10::IValue argument_of(const Call& call, napi_value value, const c10::Argument& argument);
 napi_value result_of(const Call& call, const c10::IValue& value, const c10::TypePtr& type);
 
