@@ -239,9 +239,12 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     checkTraced(p, this.paramLists.flat());
     this.#adopt();
     const trace = new StepTrace(p);
-    const { bodies } = this.#stepper;
-    const watched = bodies.map((body, i) => trace.watch(this.cbs[i]?.name || 'a function', body));
-    this.#stepper.stepBy(watched, this.#run());
+    this.#stepper.watched(
+      (bodies) => bodies.map((body, i) => trace.watch(this.cbs[i]?.name || 'a function', body)),
+      () => {
+        this.step();
+      },
+    );
     return trace;
   }
 

@@ -14,17 +14,13 @@ export class Stepper {
   readonly #fused: Fused;
   readonly #scope = new Scope();
   #bodies: readonly Callback[] = [];
+  #watched: readonly Callback[] | undefined;
   #engine: FusedEngine | undefined;
   /** Why the callbacks run. */
   #reason = 'there was no step yet';
 
   constructor(fused: Fused) {
     this.#fused = fused;
-  }
-
-  /** The callbacks, as a step calls them. */
-  get bodies(): readonly Callback[] {
-    return this.#bodies;
   }
 
   /**
@@ -42,16 +38,29 @@ export class Stepper {
 
   /** Takes one step; the tensors that callbacks make on the way are freed. */
   step(run: FusedRun): void {
+    if (this.#watched) {
+      this.#stepBy(this.#watched, run);
+      return;
+    }
     const reason = this.#engine ? this.#engine.step(run) : this.#reason;
     if (reason === undefined) this.#reason = '';
     else {
       this.#leaveToCallbacks(reason);
-      this.stepBy(this.#bodies, run);
+      this.#stepBy(this.#bodies, run);
     }
   }
 
-  /** Takes one step by these callbacks. */
-  stepBy(bodies: readonly Callback[], run: FusedRun): void {
+  /** Runs `work`, whose steps go by `watch`'s callbacks in place of these. */
+  watched(watch: (bodies: readonly Callback[]) => readonly Callback[], work: () => void): void {
+    this.#watched = watch(this.#bodies);
+    try {
+      work();
+    } finally {
+      this.#watched = undefined;
+    }
+  }
+
+  #stepBy(bodies: readonly Callback[], run: FusedRun): void {
     const scope = this.#scope;
     try {
       noGrad(() => {

@@ -1,5 +1,13 @@
 import { inspect } from 'node:util';
-import { Nadam, Optimizer, SGD, sgdStep, stepCallback, type StepTrace } from '../../lib/optim';
+import {
+  Lookahead,
+  Nadam,
+  Optimizer,
+  SGD,
+  sgdStep,
+  stepCallback,
+  type StepTrace,
+} from '../../lib/optim';
 import { expectClose, param, values } from './support';
 
 const three = (value: number): number[] => [value, value, value];
@@ -131,4 +139,14 @@ test('what is no parameter of the optimizer is refused', () => {
     "traceStep: expected one of the optimizer's 1 parameters, got",
   );
   expect(() => opt.traceStep(3 as never)).toThrow("one of the optimizer's 1 parameters, got 3");
+});
+
+test('traceStep of a Lookahead takes its whole step, slow weights included', () => {
+  const [traced, stepped] = [param([1], [1]), param([1], [1])];
+  const one = new Lookahead(SGD(traced, { lr: 1 }), { k: 1 });
+  const two = new Lookahead(SGD(stepped, { lr: 1 }), { k: 1 });
+  one.traceStep(traced);
+  two.step();
+  expect(values(traced)).toEqual(values(stepped));
+  for (const opt of [one, two]) opt.dispose();
 });
