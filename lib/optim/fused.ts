@@ -61,7 +61,7 @@ export class FusedEngine {
       const reason = this.#replan();
       if (reason !== undefined) return reason;
     }
-    const unfit = this.#readHypers(run.hypers);
+    const unfit = this.#unusedAverage() ?? this.#readHypers(run.hypers);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
     const reason = native.fusedStep(this.#plan, this.#hypers, this.#counters, this.#active);
     if (reason === undefined) this.#write();
@@ -89,7 +89,7 @@ export class FusedEngine {
       this.#sqrAvgs[i] = sqr_avg;
       const at = i * counterCount;
       counters[at + stepAt] = typeof step === 'number' ? step : 0;
-      counters[at + doWdAt] = do_wd === false ? 0 : 1;
+      counters[at + doWdAt] = do_wd === undefined || do_wd ? 1 : 0;
       counters[at + muProductAt] = typeof mu_product === 'number' ? mu_product : 1;
       active[i] = (this.#groups[i] ?? 0) >= frozenIdx || state.force_train ? 1 : 0;
     }
@@ -118,6 +118,13 @@ export class FusedEngine {
     );
     this.#plan = typeof plan === 'string' ? undefined : plan;
     return typeof plan === 'string' ? plan : undefined;
+  }
+
+  // `rmsPropStep` steps by whatever average is in the state, also one that was loaded and that no callback keeps up.
+  #unusedAverage(): string | undefined {
+    if (!this.#numbers.includes(fusedNumber.rmsPropStep)) return undefined;
+    const found = this.#gradAvgs.some((average) => average !== undefined);
+    return found ? 'a state has a grad_avg that no callback keeps up' : undefined;
   }
 
   #readHypers(hypers: readonly Hyper[]): string | undefined {

@@ -134,7 +134,8 @@ std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* coun
     if (active[i] == 0 || !member.param.grad().defined()) continue;
     if (auto reason = why_not(member, tensor.size); !reason.empty()) return reason;
     tensor.param = address(member.param);
-    tensor.grad = address(member.param.grad());
+    // An empty tensor has no address, and is counted all the same; nothing of it is read.
+    tensor.grad = tensor.size == 0 ? &tensor : address(member.param.grad());
     tensor.grad_avg = needs_grad_avg_ ? address(member.grad_avg) : nullptr;
     tensor.sqr_avg = needs_sqr_avg_ ? address(member.sqr_avg) : nullptr;
   }
