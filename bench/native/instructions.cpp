@@ -8,13 +8,20 @@
 int main(int, char** arguments) {
   constexpr int64_t kSize = 1 << 16;
   std::vector<float> p(kSize, 1), g(kSize, 1), grad_avg(kSize), sqr_avg(kSize);
-  const fastopt_tensor tensor{p.data(), g.data(), grad_avg.data(), sqr_avg.data(), nullptr,
-                              kSize,    0};
+  const fastopt_tensor tensor{p.data(), g.data(), grad_avg.data(), sqr_avg.data(), nullptr, kSize,
+                              0,        {}};
   const int32_t callbacks[] = {FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD_DAMPENED,
                                FASTOPT_AVERAGE_SQR_GRAD_DAMPENED, FASTOPT_STEP_STAT,
                                FASTOPT_NADAM_STEP};
   fastopt_plan* plan;
-  if (fastopt_plan_create(FASTOPT_FLOAT32, FASTOPT_AVX2, callbacks, 5, &tensor, 1, &plan)) return 1;
+  fastopt_plan_options options{};
+  options.state_dtype = options.dtype = FASTOPT_FLOAT32;
+  options.isa = FASTOPT_AVX2;
+  options.callbacks = callbacks;
+  options.callback_count = 5;
+  options.tensors = &tensor;
+  options.tensor_count = 1;
+  if (fastopt_plan_create(&options, &plan)) return 1;
   fastopt_hypers hypers{};
   hypers.lr = 1e-3;
   hypers.mom = 0.9;

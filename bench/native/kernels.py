@@ -25,6 +25,7 @@ class Tensor(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("param", "grad", "grad_avg", "sqr_avg", "slow")] + [
         ("size", ctypes.c_int64),
         ("group", ctypes.c_int64),
+        ("own", ctypes.c_void_p * 8),
     ]
 
 
@@ -32,6 +33,20 @@ class Hypers(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_double)
         for name in "lr mom sqr_mom eps wd nu_1 nu_2 momentum_decay grad_scale slow_step".split()
+    ] + [("own", ctypes.c_double * 16)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [
+        ("dtype", ctypes.c_int),
+        ("state_dtype", ctypes.c_int),
+        ("isa", ctypes.c_int),
+        ("callbacks", ctypes.POINTER(ctypes.c_int32)),
+        ("callback_count", ctypes.c_int64),
+        ("programs", ctypes.c_void_p),
+        ("program_count", ctypes.c_int64),
+        ("tensors", ctypes.POINTER(Tensor)),
+        ("tensor_count", ctypes.c_int64),
     ]
 
 
@@ -61,9 +76,9 @@ class Plan:
         self.hypers = Hypers(**{"momentum_decay": 4e-3, "grad_scale": 1, "nu_1": 1, "nu_2": 1, **hypers})
         self.counters = (Counters * count)(*((0, 1, 1) for _ in params))
         plan = ctypes.c_void_p()
-        problem = library.fastopt_plan_create(
-            DTYPES["FLOAT32"], 0, ids, ctypes.c_int64(len(callbacks)), tensors, ctypes.c_int64(count), ctypes.byref(plan)
-        )
+        float32 = DTYPES["FLOAT32"]
+        options = Options(float32, float32, 0, ids, len(callbacks), None, 0, tensors, count)
+        problem = library.fastopt_plan_create(ctypes.byref(options), ctypes.byref(plan))
         if problem:
             raise ValueError(problem.decode())
         parallel = ctypes.cast(library.fastopt_pool_run, ctypes.c_void_p) if pool else None

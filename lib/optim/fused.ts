@@ -22,6 +22,8 @@ const hyperNames = [
   ...['lr', 'mom', 'sqr_mom', 'eps', 'wd', 'nu_1', 'nu_2', 'momentum_decay'],
   ...['grad_scale', 'slow_step'],
 ];
+const ownHypers = 16;
+const hyperCount = hyperNames.length + ownHypers;
 const [stepAt, doWdAt, muProductAt, counterCount] = [0, 1, 2, 3];
 
 function handleOf(value: unknown): TensorHandle | undefined {
@@ -103,7 +105,7 @@ export class FusedEngine {
     this.#groups = paramLists.flatMap((group, i) => group.map(() => i));
     this.#counters = new Float64Array(count * counterCount);
     this.#active = new Uint8Array(count);
-    this.#hypers = new Float64Array(paramLists.length * hyperNames.length);
+    this.#hypers = new Float64Array(paramLists.length * hyperCount);
     return true;
   }
 
@@ -132,7 +134,7 @@ export class FusedEngine {
       const hyper = hypers[group] ?? {};
       if (hyper.beta) return 'beta is not 0';
       for (let i = 0; i < hyperNames.length; i++) {
-        this.#hypers[group * hyperNames.length + i] = hyper[hyperNames[i] ?? ''] ?? 0;
+        this.#hypers[group * hyperCount + i] = hyper[hyperNames[i] ?? ''] ?? 0;
       }
     }
     return undefined;

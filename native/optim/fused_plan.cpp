@@ -75,13 +75,20 @@ std::string FusedPlan::make(const std::vector<int32_t>& callbacks, std::vector<M
         return "two parameters or states share memory";
     }
     plan->groups_ = std::max(plan->groups_, static_cast<size_t>(member.group) + 1);
-    tensors.push_back(
-        {nullptr, nullptr, nullptr, nullptr, nullptr, member.param.numel(), member.group});
+    fastopt_tensor tensor{};
+    tensor.size = member.param.numel();
+    tensor.group = member.group;
+    tensors.push_back(tensor);
   }
+  fastopt_plan_options options{};
+  options.dtype = *dtype;
+  options.state_dtype = *fused_dtype(state_dtype(plan->dtype_));
+  options.callbacks = callbacks.data();
+  options.callback_count = static_cast<int64_t>(callbacks.size());
+  options.tensors = tensors.data();
+  options.tensor_count = static_cast<int64_t>(tensors.size());
   fastopt_plan* raw = nullptr;
-  const char* reason = fastopt_plan_create(*dtype, FASTOPT_BEST, callbacks.data(),
-                                           static_cast<int64_t>(callbacks.size()), tensors.data(),
-                                           static_cast<int64_t>(tensors.size()), &raw);
+  const char* reason = fastopt_plan_create(&options, &raw);
   if (reason != nullptr) return reason;
   plan->plan_.reset(raw);
   plan->members_ = std::move(members);

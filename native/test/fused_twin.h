@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "optim/fused/fused.h"
@@ -151,19 +152,38 @@ void naive_step(std::vector<Tensor<T>>& tensors, const Callbacks& callbacks,
   }
 }
 
+inline const char* make_plan(fastopt_dtype dtype, fastopt_isa isa,
+                             std::span<const int32_t> callbacks,
+                             std::span<const fastopt_tensor> tensors, fastopt_plan** plan) {
+  fastopt_plan_options options{};
+  options.dtype = dtype;
+  options.state_dtype = dtype == FASTOPT_FLOAT64 ? FASTOPT_FLOAT64 : FASTOPT_FLOAT32;
+  options.isa = isa;
+  options.callbacks = callbacks.data();
+  options.callback_count = std::ssize(callbacks);
+  options.tensors = tensors.data();
+  options.tensor_count = std::ssize(tensors);
+  return fastopt_plan_create(&options, plan);
+}
+
 template <class T>
 class Fused {
  public:
   Fused(std::vector<Tensor<T>>& tensors, const Callbacks& callbacks, fastopt_isa isa) {
     std::vector<fastopt_tensor> table;
     for (auto& t : tensors) {
-      table.push_back({t.p.data(), t.has_grad ? t.g.data() : nullptr, t.m.data(), t.v.data(),
-                       t.slow.data(), static_cast<int64_t>(t.p.size()), t.group});
+      table.push_back({t.p.data(),
+                       t.has_grad ? t.g.data() : nullptr,
+                       t.m.data(),
+                       t.v.data(),
+                       t.slow.data(),
+                       static_cast<int64_t>(t.p.size()),
+                       t.group,
+                       {}});
       counters_.push_back(t.n);
     }
     const auto dtype = sizeof(T) == 8 ? FASTOPT_FLOAT64 : FASTOPT_FLOAT32;
-    problem = fastopt_plan_create(dtype, isa, callbacks.data(), std::ssize(callbacks), table.data(),
-                                  std::ssize(table), &plan_);
+    problem = make_plan(dtype, isa, callbacks, table, &plan_);
   }
   ~Fused() { fastopt_plan_destroy(plan_); }
   Fused(const Fused&) = delete;

@@ -16,7 +16,8 @@ const std::vector<fastopt_hypers> kHypers{{.lr = 1e-2,
                                            .nu_2 = 0.95,
                                            .momentum_decay = 4e-3,
                                            .grad_scale = 0.5,
-                                           .slow_step = 0.25},
+                                           .slow_step = 0.25,
+                                           .own = {}},
                                           {.lr = 1e-3,
                                            .mom = 0.8,
                                            .sqr_mom = 0.999,
@@ -26,7 +27,8 @@ const std::vector<fastopt_hypers> kHypers{{.lr = 1e-2,
                                            .nu_2 = 1,
                                            .momentum_decay = 1e-2,
                                            .grad_scale = 2,
-                                           .slow_step = 1}};
+                                           .slow_step = 1,
+                                           .own = {}}};
 
 struct Case {
   const char* name;

@@ -32,7 +32,8 @@ const fastopt_hypers kPlain{.lr = 1,
                             .nu_2 = 1,
                             .momentum_decay = 0,
                             .grad_scale = 1,
-                            .slow_step = 0};
+                            .slow_step = 0,
+                            .own = {}};
 
 Tensor<double> tensor(std::vector<double> p, std::vector<double> g) {
   const auto size = p.size();
@@ -106,10 +107,10 @@ void any_alignment_will_do_and_neighbours_are_left_alone() {
                         t.v.data() + offset,
                         nullptr,
                         size,
-                        0};
+                        0,
+                        {}};
     fastopt_plan* plan = nullptr;
-    EXPECT(!fastopt_plan_create(FASTOPT_FLOAT32, FASTOPT_BEST, kNadam.data(), std::ssize(kNadam),
-                                &part, 1, &plan));
+    EXPECT(!make_plan(FASTOPT_FLOAT32, FASTOPT_BEST, kNadam, {&part, 1}, &plan));
     fastopt_plan_step(plan, &kPlain, &t.n, nullptr, nullptr);
     fastopt_plan_destroy(plan);
     std::vector stepped{twin};
@@ -153,11 +154,10 @@ void bfloat16_parameters_have_float32_state() {
   }
   twins[0].m = twins[0].v = twins[0].slow = m;
   g[50] = narrow(std::numeric_limits<float>::quiet_NaN());
-  fastopt_tensor t{p.data(), g.data(), m.data(), v.data(), nullptr, 100, 0};
+  fastopt_tensor t{p.data(), g.data(), m.data(), v.data(), nullptr, 100, 0, {}};
   fastopt_counters n{0, 1, 1};
   fastopt_plan* plan = nullptr;
-  EXPECT(!fastopt_plan_create(FASTOPT_BFLOAT16, FASTOPT_BEST, kNadam.data(), std::ssize(kNadam), &t,
-                              1, &plan));
+  EXPECT(!make_plan(FASTOPT_BFLOAT16, FASTOPT_BEST, kNadam, {&t, 1}, &plan));
   fastopt_plan_step(plan, &kPlain, &n, nullptr, nullptr);
   fastopt_plan_destroy(plan);
   naive_step(twins, kNadam, {kPlain});
@@ -175,13 +175,13 @@ void bfloat16_parameters_have_float32_state() {
 // 1 - 0.5 * 1 in float16, whose bits these are.
 void float16_parameters_are_stepped_where_the_compiler_knows_them() {
   std::vector<uint16_t> p(40, 0x3c00), g(40, 0x3c00);
-  fastopt_tensor t{p.data(), g.data(), nullptr, nullptr, nullptr, 40, 0};
+  fastopt_tensor t{p.data(), g.data(), nullptr, nullptr, nullptr, 40, 0, {}};
   fastopt_counters n{0, 1, 1};
   auto hypers = kPlain;
   hypers.lr = 0.5;
   const int32_t sgd[] = {FASTOPT_SGD_STEP};
   fastopt_plan* plan = nullptr;
-  if (fastopt_plan_create(FASTOPT_FLOAT16, FASTOPT_BEST, sgd, 1, &t, 1, &plan)) return;
+  if (make_plan(FASTOPT_FLOAT16, FASTOPT_BEST, sgd, {&t, 1}, &plan)) return;
   fastopt_plan_step(plan, &hypers, &n, nullptr, nullptr);
   fastopt_plan_destroy(plan);
   EXPECT(p == std::vector<uint16_t>(40, 0x3800));
@@ -203,11 +203,11 @@ void a_step_allocates_nothing() {
 
 void addresses_may_change_between_steps() {
   float p = 1, g = 1, other = 3;
-  fastopt_tensor t{&p, &g, nullptr, nullptr, nullptr, 1, 0};
+  fastopt_tensor t{&p, &g, nullptr, nullptr, nullptr, 1, 0, {}};
   fastopt_counters n{0, 1, 1};
   fastopt_plan* plan = nullptr;
   const int32_t sgd[] = {FASTOPT_SGD_STEP};
-  EXPECT(!fastopt_plan_create(FASTOPT_FLOAT32, FASTOPT_BEST, sgd, 1, &t, 1, &plan));
+  EXPECT(!make_plan(FASTOPT_FLOAT32, FASTOPT_BEST, sgd, {&t, 1}, &plan));
   fastopt_plan_step(plan, &kPlain, &n, nullptr, nullptr);
   EXPECT(p == 0);
   fastopt_plan_tensors(plan)[0].grad = &other;
@@ -229,8 +229,7 @@ void what_it_does_not_know_it_refuses() {
   EXPECT(!refused({FASTOPT_SGD_STEP}, FASTOPT_PORTABLE));
   fastopt_plan* plan = nullptr;
   const int32_t sgd[] = {FASTOPT_SGD_STEP};
-  EXPECT(fastopt_plan_create(static_cast<fastopt_dtype>(9), FASTOPT_BEST, sgd, 1, nullptr, 0,
-                             &plan) != nullptr);
+  EXPECT(make_plan(static_cast<fastopt_dtype>(9), FASTOPT_BEST, sgd, {}, &plan) != nullptr);
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 extern "C" {
 #endif
 
-// Of parameters and gradients. State is float64 for float64 parameters, else float32.
 enum fastopt_dtype { FASTOPT_FLOAT32, FASTOPT_FLOAT64, FASTOPT_BFLOAT16, FASTOPT_FLOAT16 };
 
 enum fastopt_isa { FASTOPT_BEST, FASTOPT_PORTABLE, FASTOPT_AVX2, FASTOPT_AVX512 };
@@ -47,6 +46,9 @@ enum fastopt_callback {
   FASTOPT_CALLBACKS
 };
 
+// How many arrays and hyper-parameters programs may have besides those that have a name here.
+enum { FASTOPT_OWN_STATES = 8, FASTOPT_OWN_HYPERS = 16 };
+
 // One contiguous tensor and its state; arrays that no callback of the list touches may be null, and
 // none may overlap.
 typedef struct {
@@ -57,15 +59,17 @@ typedef struct {
   void* slow;  // the averaged weights of Lookahead or EMA
   int64_t size;
   int64_t group;
+  void* own[FASTOPT_OWN_STATES];  // of programs alone
 } fastopt_tensor;
 
 // The hyper-parameters of one group; those that no callback of the list reads are ignored.
 typedef struct {
   double lr, mom, sqr_mom, eps, wd;
-  double nu_1, nu_2;      // QHAdam
-  double momentum_decay;  // torch's NAdam: psi
-  double grad_scale;      // what gradients are multiplied by
-  double slow_step;       // how far the averaged weights move towards the weights
+  double nu_1, nu_2;               // QHAdam
+  double momentum_decay;           // torch's NAdam: psi
+  double grad_scale;               // what gradients are multiplied by
+  double slow_step;                // how far the averaged weights move towards the weights
+  double own[FASTOPT_OWN_HYPERS];  // of programs alone
 } fastopt_hypers;
 
 // What differs between the tensors of a group.
@@ -75,15 +79,94 @@ typedef struct {
   double mu_product;  // of torch's NAdam, by FASTOPT_MU_PRODUCT; starts at 1
 } fastopt_counters;
 
+// ---- Programs: callbacks whose maths is known at run time only ----
+
+// What a node of a program computes. `a`, `b` and `c` are numbers of nodes before it, and a truth
+// is 1 or 0. What depends on no array is computed once for each tensor, in float64.
+enum fastopt_code {
+  FASTOPT_CONSTANT,  // `value`
+  FASTOPT_HYPER,     // the double at `index` of fastopt_hypers
+  FASTOPT_COUNTER,   // the double at `index` of fastopt_counters, after this step was counted
+  FASTOPT_SIZE,      // how many elements the tensor has
+  FASTOPT_ELEMENT,   // an element of the array `index` (enum fastopt_array) before this program
+  FASTOPT_SCALAR,    // the first element of the state `index`: for states of one element
+  FASTOPT_NEG,
+  FASTOPT_ABS,
+  FASTOPT_SIGN,
+  FASTOPT_SQRT,
+  FASTOPT_RECIPROCAL,
+  FASTOPT_EXP,
+  FASTOPT_EXPM1,
+  FASTOPT_LOG,
+  FASTOPT_LOG1P,
+  FASTOPT_TANH,
+  FASTOPT_NOT,
+  FASTOPT_ADD,
+  FASTOPT_SUB,
+  FASTOPT_MUL,
+  FASTOPT_DIV,
+  FASTOPT_POW,
+  FASTOPT_MAXIMUM,  // NaN where either is
+  FASTOPT_MINIMUM,
+  FASTOPT_EQ,
+  FASTOPT_NE,
+  FASTOPT_LT,
+  FASTOPT_LE,
+  FASTOPT_AND,
+  FASTOPT_OR,
+  FASTOPT_WHERE,         // `b` where `a` is not 0, else `c`
+  FASTOPT_SUM,           // of `a` over all elements of the tensor
+  FASTOPT_STORE,         // writes `a` to the array `index`, after all nodes are computed
+  FASTOPT_STORE_SCALAR,  // writes `a`, the same for all elements, to the first element of a state
+  FASTOPT_CODES
+};
+
+// FASTOPT_OWN + i is `own[i]`.
+enum fastopt_array {
+  FASTOPT_PARAM,
+  FASTOPT_GRAD,
+  FASTOPT_GRAD_AVG,
+  FASTOPT_SQR_AVG,
+  FASTOPT_SLOW,
+  FASTOPT_OWN
+};
+
+typedef struct {
+  int32_t code, a, b, c, index;
+  double value;
+} fastopt_node;
+
+typedef struct {
+  const fastopt_node* nodes;
+  int64_t count;
+} fastopt_program;
+
+// In a list of callbacks, FASTOPT_PROGRAM + i is the program i.
+enum { FASTOPT_PROGRAM = 1000 };
+
+// ---- Plans ----
+
+typedef struct {
+  enum fastopt_dtype dtype;  // of parameters and gradients
+  // Of averages and of own states: float64 with float64 parameters, else float32 or bfloat16. Slow
+  // weights and scalars are never bfloat16.
+  enum fastopt_dtype state_dtype;
+  enum fastopt_isa isa;
+  const int32_t* callbacks;
+  int64_t callback_count;
+  const fastopt_program* programs;
+  int64_t program_count;
+  const fastopt_tensor* tensors;
+  int64_t tensor_count;
+} fastopt_plan_options;
+
 typedef struct fastopt_plan fastopt_plan;
 
 // Runs `task(context)` on each of a pool's threads at once, and returns when all are done.
 typedef void (*fastopt_parallel)(void* pool, void (*task)(void* context), void* context);
 
 // Makes a plan of the tensors, or returns why it can't. Copies what it is given.
-FASTOPT_API const char* fastopt_plan_create(enum fastopt_dtype dtype, enum fastopt_isa isa,
-                                            const int32_t* callbacks, int64_t callback_count,
-                                            const fastopt_tensor* tensors, int64_t tensor_count,
+FASTOPT_API const char* fastopt_plan_create(const fastopt_plan_options* options,
                                             fastopt_plan** plan);
 FASTOPT_API void fastopt_plan_destroy(fastopt_plan* plan);
 

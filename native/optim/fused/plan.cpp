@@ -104,21 +104,19 @@ void run_chunks(void* context) {
 
 }  // namespace
 
-const char* fastopt_plan_create(fastopt_dtype dtype, fastopt_isa isa, const int32_t* callbacks,
-                                int64_t callback_count, const fastopt_tensor* tensors,
-                                int64_t tensor_count, fastopt_plan** made) {
+const char* fastopt_plan_create(const fastopt_plan_options* options, fastopt_plan** made) {
   auto plan = std::make_unique<fastopt_plan>();
   std::vector<OpId> ops;
-  for (const auto callback : std::span(callbacks, callback_count)) {
+  for (const auto callback : std::span(options->callbacks, options->callback_count)) {
     const auto* entry = find_callback(callback);
     if (!entry) return "a callback is unknown to this build";
     plan->callbacks.push_back(*entry);
     if (entry->op) ops.push_back(entry->op);
   }
-  plan->kernels = find_kernels(dtype, isa, ops);
+  plan->kernels = find_kernels(options->dtype, options->isa, ops);
   if (plan->kernels.empty() && !ops.empty())
     return "this build or machine has no kernels for the dtype or the instruction set";
-  plan->tensors.assign(tensors, tensors + tensor_count);
+  plan->tensors.assign(options->tensors, options->tensors + options->tensor_count);
   plan->chunks = split(plan->tensors);
   *made = plan.release();
   return nullptr;
