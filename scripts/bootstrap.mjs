@@ -16,6 +16,10 @@ function filesIn(path) {
   return fs.readdirSync(path).flatMap((name) => filesIn(`${path}/${name}`));
 }
 
+function isTypeScript(file) {
+  return file.endsWith('.ts');
+}
+
 function hashOf(paths) {
   const hash = createHash('sha256').update(process.version);
   for (const file of paths.flatMap(filesIn).sort()) {
@@ -115,7 +119,7 @@ async function build() {
 
   if (!process.argv.includes('--programs')) return;
   step('Compiling the examples and benches', {
-    inputs: ['examples', 'bench', 'dist', ...configs],
+    inputs: ['examples', ...filesIn('bench').filter(isTypeScript), 'dist', ...configs],
     output: 'build/programs',
     work: (output, isDone) => compile('tsconfig.programs.json', output, isDone),
   });

@@ -19,8 +19,10 @@ function tool(name: string, ...args: string[]): string[] {
 }
 
 function nativeFiles(): string[] {
-  const names = readdirSync(join(root, 'native'), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => /\.(cpp|h|cu)$/.test(name)).map((name) => `native/${name}`);
+  return ['native', 'bench/native'].flatMap((folder) => {
+    const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter((name) => /\.(cpp|h|cu)$/.test(name)).map((name) => `${folder}/${name}`);
+  });
 }
 
 function steps(fix: boolean): Record<string, string[][]> {
@@ -43,6 +45,7 @@ function steps(fix: boolean): Record<string, string[][]> {
       ['cmake', '--build', 'build/cmake'],
       ['ctest', '--test-dir', 'build/cmake', '--output-on-failure'],
     ],
+    instructions: [tool('bench/main.js', 'callgrind')],
     nodes: [tool('node-versions.js')],
     package: [
       bin('publint/src/cli.js', '--strict'),
