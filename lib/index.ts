@@ -36,6 +36,13 @@ export {
   type TensorOptions,
 } from './tensor/create';
 export { enableGrad, isGradEnabled, noGrad } from './tensor/autograd';
+export {
+  autocast,
+  autocastDtype,
+  type AutocastDevice,
+  type AutocastDType,
+  type AutocastOptions,
+} from './tensor/autocast';
 export * as autograd from './tensor/autograd';
 export { Generator, getRngState, manualSeed, setRngState } from './tensor/generator';
 export {
@@ -61,6 +68,7 @@ export {
   clipGradValue,
   debias,
   EMA,
+  GradScaler,
   Lamb,
   Larc,
   Lion,
@@ -77,6 +85,8 @@ export {
   StableAdam,
   TorchNadam,
   torchOptim,
+  type GradScalerOptions,
+  type GradScalerStateDict,
 } from './optim';
 export {
   accuracy,

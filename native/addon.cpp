@@ -23,8 +23,8 @@ NAPI_MODULE_INIT() {
   if (napi_set_instance_data(env, data, free_data, nullptr) != napi_ok) return nullptr;
   try {
     for (const auto* functions :
-         {&op_functions(), &tensor_functions(), &autograd_functions(), &runtime_functions(),
-          &module_functions(), &optimizer_functions(), &fused_functions()}) {
+         {&op_functions(), &tensor_functions(), &autograd_functions(), &autocast_functions(),
+          &runtime_functions(), &module_functions(), &optimizer_functions(), &fused_functions()}) {
       define(env, exports, *functions);
     }
   } catch (...) {

@@ -139,6 +139,17 @@ export interface Native {
   setGradEnabled(on: boolean): boolean;
   isGradEnabled(): boolean;
 
+  // autocast, of this thread
+  /** The dtype that operators of a device are cast to; undefined where its autocast is off. */
+  autocastDtype(device: string): DType | undefined;
+  /** Turns autocast of a device on, to float16 or bfloat16, or off. */
+  setAutocast(device: string, dtype: DType | undefined): void;
+  /** Whether casts of parameters are kept within a region; returns what it was before. */
+  setAutocastCache(on: boolean): boolean;
+  enterAutocast(): void;
+  /** Forgets the casts that were kept, when the outermost region ends. */
+  leaveAutocast(): void;
+
   // runtime
   manualSeed(seed: bigint): void;
   setNumThreads(count: number): void;

@@ -70,6 +70,7 @@ export { Lookahead, type FastaiLookaheadDict, type LookaheadOptions } from './lo
 export { Ranger, type RangerOptions } from './ranger';
 export { gradNorm } from './grad-norm';
 export { clipGradNorm, clipGradValue, type ClipGradNormOptions, type ClipTarget } from './clip';
+export { GradScaler, type GradScalerOptions, type GradScalerStateDict } from './grad-scaler';
 export { EMA, type EMAOptions, type EMAStateDict } from './ema';
 export { StepTrace, type TracedCallback, type TraceValue, type TraceValues } from './trace';
 export {

@@ -7,6 +7,7 @@ namespace fastopt {
 const Functions& op_functions();
 const Functions& tensor_functions();
 const Functions& autograd_functions();
+const Functions& autocast_functions();
 const Functions& runtime_functions();
 const Functions& module_functions();
 const Functions& optimizer_functions();
