@@ -16,6 +16,7 @@
 namespace fastopt::fused {
 
 #if !defined(__CUDACC_RTC__)
+using std::pow;
 using std::sqrt;  // else a float would be computed with in double
 #endif
 

@@ -22,33 +22,9 @@ constexpr OpId id_of() {
 template <class C>
 constexpr CallbackEntry entry{id_of<typename C::Op>(), C::count, C::scalars};
 
-// In the order of `enum fastopt_callback`.
-constexpr CallbackEntry callbacks[] = {
-    entry<StepStat>,
-    entry<MuProduct>,
-    entry<ScaleGradBy>,
-    entry<WeightDecay>,
-    entry<L2Reg>,
-    entry<AverageGrad<false>>,
-    entry<AverageGrad<true>>,
-    entry<AverageSqrGrad<false>>,
-    entry<AverageSqrGrad<true>>,
-    entry<SgdStep>,
-    entry<MomentumStep>,
-    entry<RmsPropStep>,
-    entry<RmsPropMomentumStep>,
-    entry<AdamStep>,
-    entry<NadamStep>,
-    entry<TorchNadamStep>,
-    entry<RAdamStep>,
-    entry<QHAdamStep>,
-    entry<LionStep>,
-    entry<LionAverage>,
-    entry<AverageSlow>,
-    entry<RestoreWeights>,
-    entry<ZeroGradients>,
-    entry<MemoryTraffic>,
-};
+template <class... Cs>
+constexpr std::array callbacks_of{entry<Cs>...};
+constexpr auto callbacks = callbacks_of<FASTOPT_CALLBACK_TYPES>;
 static_assert(std::size(callbacks) == FASTOPT_CALLBACKS);
 
 struct Pipeline {
