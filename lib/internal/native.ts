@@ -189,9 +189,12 @@ export interface Native {
   /** Plans steps over parameters and their states by the numbers of callbacks in `fused.h`, or tells why there are none. */
   fusedPlan(
     callbacks: readonly number[],
+    programs: readonly Float64Array[],
+    /** Three numbers a state: the array that it is, whether it is one number, and whether it is written. */
+    states: readonly number[],
     params: readonly TensorHandle[],
-    gradAvgs: readonly (TensorHandle | undefined)[],
-    sqrAvgs: readonly (TensorHandle | undefined)[],
+    /** All states of the first parameter, then those of the second, and so on. */
+    stateTensors: readonly (TensorHandle | undefined)[],
     groups: readonly number[],
   ): PlanHandle | string;
   /** Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. */

@@ -45,18 +45,55 @@ const numbers = new Map<unknown, number>([
   [lionAverage, fusedNumber.lionAverage],
 ]);
 
-const averages: readonly number[] = [fusedNumber.averageGrad, fusedNumber.averageGradDampened];
+/** A list of callbacks as the kernels take it. */
+export interface FusedPipeline {
+  /** Numbers of `enum fastopt_callback`, or 1000 + i for `programs[i]`. */
+  readonly numbers: readonly number[];
+  /** The nodes of each program, six doubles a node: code, a, b, c, index, value (`fastopt_node`). */
+  readonly programs: readonly Float64Array[];
+  /** The states that the kernels touch. */
+  readonly states: readonly FusedState[];
+  /** What a step would read if it were in the state, though no callback of the list keeps it up. */
+  readonly unkept: readonly string[];
+  /** The names of `fastopt_hypers.own`, in order. */
+  readonly ownHypers: readonly string[];
+}
 
-/** Returns the numbers of callbacks that have kernels, told by identity; or why these have none. */
-export function fusedNumbers(cbs: Callbacks): readonly number[] | string {
+/** One state that the kernels touch. */
+export interface FusedState {
+  readonly name: string;
+  /** A number of `enum fastopt_array`. */
+  readonly array: number;
+  /** Whether it is one number for the whole parameter, in a tensor of one element. */
+  readonly scalar: boolean;
+  readonly written: boolean;
+}
+
+const gradAvg: FusedState = { name: 'grad_avg', array: 2, scalar: false, written: true };
+const sqrAvg: FusedState = { name: 'sqr_avg', array: 3, scalar: false, written: true };
+
+const touched = new Map<number, FusedState>([
+  [fusedNumber.averageGrad, gradAvg],
+  [fusedNumber.averageGradDampened, gradAvg],
+  [fusedNumber.averageSqrGrad, sqrAvg],
+  [fusedNumber.averageSqrGradDampened, sqrAvg],
+  [fusedNumber.lionStep, gradAvg],
+  [fusedNumber.lionAverage, gradAvg],
+]);
+
+/** Finds the kernels of callbacks, told by identity; or tells why these have none. */
+export function fusedPipeline(cbs: Callbacks): FusedPipeline | string {
   const list = typeof cbs === 'function' ? [cbs] : cbs;
   const found: number[] = [];
+  const states = new Set<FusedState>();
   for (const cb of list) {
     const number = numbers.get(cb);
     if (number === undefined) return `${cb.name || 'a function'} has no kernel`;
-    const isOfAverage =
-      number === fusedNumber.rmsPropStep && found.some((before) => averages.includes(before));
+    const isOfAverage = number === fusedNumber.rmsPropStep && states.has(gradAvg);
     found.push(isOfAverage ? fusedNumber.rmsPropMomentumStep : number);
+    const state = touched.get(number);
+    if (state) states.add(state);
   }
-  return found;
+  const unkept = found.includes(fusedNumber.rmsPropStep) ? [gradAvg.name] : [];
+  return { numbers: found, programs: [], states: [...states], unkept, ownHypers: [] };
 }

@@ -1,7 +1,7 @@
 import { native } from '../internal/binding';
 import type { PlanHandle, TensorHandle } from '../internal/native';
 import { Tensor } from '../tensor/tensor';
-import { fusedNumber } from './fused-callbacks';
+import { fusedNumber, type FusedPipeline } from './fused-callbacks';
 import type { StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
@@ -22,8 +22,7 @@ const hyperNames = [
   ...['lr', 'mom', 'sqr_mom', 'eps', 'wd', 'nu_1', 'nu_2', 'momentum_decay'],
   ...['grad_scale', 'slow_step'],
 ];
-const ownHypers = 16;
-const hyperCount = hyperNames.length + ownHypers;
+const hyperCount = hyperNames.length + 16;
 const [stepAt, doWdAt, muProductAt, counterCount] = [0, 1, 2, 3];
 
 function handleOf(value: unknown): TensorHandle | undefined {
@@ -35,23 +34,24 @@ function handleOf(value: unknown): TensorHandle | undefined {
  * tensors, so that any step may go either way.
  */
 export class FusedEngine {
-  readonly #numbers: readonly number[];
+  readonly #pipeline: FusedPipeline;
+  readonly #hyperNames: readonly string[];
   readonly #countsSteps: boolean;
   readonly #countsMu: boolean;
   #params: readonly Tensor[] = [];
   #groups: readonly number[] = [];
-  // What the plan was made of, to see what has been replaced.
   #states: ParamState[] = [];
-  #gradAvgs: unknown[] = [];
-  #sqrAvgs: unknown[] = [];
+  // All states of the first parameter, then those of the second: what the plan was made of, to see what has been replaced.
+  #tensors: unknown[] = [];
   #plan: PlanHandle | undefined;
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
 
-  /** @param numbers the callbacks, by `fusedNumbers`. */
-  constructor(numbers: readonly number[]) {
-    this.#numbers = numbers;
+  constructor(pipeline: FusedPipeline) {
+    const { numbers, ownHypers } = pipeline;
+    this.#pipeline = pipeline;
+    this.#hyperNames = [...hyperNames, ...ownHypers];
     this.#countsSteps = numbers.includes(fusedNumber.stepStat);
     this.#countsMu = numbers.includes(fusedNumber.muProduct);
   }
@@ -63,7 +63,7 @@ export class FusedEngine {
       const reason = this.#replan();
       if (reason !== undefined) return reason;
     }
-    const unfit = this.#unusedAverage() ?? this.#readHypers(run.hypers);
+    const unfit = this.#unkept() ?? this.#readHypers(run.hypers);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
     const reason = native.fusedStep(this.#plan, this.#hypers, this.#counters, this.#active);
     if (reason === undefined) this.#write();
@@ -74,21 +74,27 @@ export class FusedEngine {
     if (this.#plan !== undefined) native.fusedDispose(this.#plan);
     this.#plan = undefined;
     this.#states = [];
+    this.#tensors = [];
   }
 
   // Reads flags and counters; tells whether the plan was made of other tensors.
   #read({ paramLists, states, frozenIdx }: FusedRun): boolean {
     let changed = this.#setParams(paramLists);
+    const { states: touched } = this.#pipeline;
     const [counters, active] = [this.#counters, this.#active];
     for (let i = 0; i < this.#params.length; i++) {
       const p = this.#params[i];
       if (p === undefined) continue;
       const state = states.get(p);
-      const { grad_avg, sqr_avg, step, do_wd, mu_product } = state;
-      if (grad_avg !== this.#gradAvgs[i] || sqr_avg !== this.#sqrAvgs[i]) changed = true;
       this.#states[i] = state;
-      this.#gradAvgs[i] = grad_avg;
-      this.#sqrAvgs[i] = sqr_avg;
+      for (let k = 0; k < touched.length; k++) {
+        const value = state[touched[k]?.name ?? ''];
+        const known = i * touched.length + k;
+        if (value === this.#tensors[known]) continue;
+        this.#tensors[known] = value;
+        changed = true;
+      }
+      const { step, do_wd, mu_product } = state;
       const at = i * counterCount;
       counters[at + stepAt] = typeof step === 'number' ? step : 0;
       counters[at + doWdAt] = do_wd === undefined || do_wd ? 1 : 0;
@@ -111,30 +117,36 @@ export class FusedEngine {
 
   #replan(): string | undefined {
     if (this.#plan !== undefined) native.fusedDispose(this.#plan);
+    const { numbers, programs, states } = this.#pipeline;
+    const count = this.#params.length * states.length;
     const plan = native.fusedPlan(
-      this.#numbers,
+      numbers,
+      programs,
+      states.flatMap(({ array, scalar, written }) => [array, Number(scalar), Number(written)]),
       this.#params.map((p) => Tensor.handleOf(p)),
-      this.#gradAvgs.map(handleOf),
-      this.#sqrAvgs.map(handleOf),
+      Array.from({ length: count }, (_, i) => handleOf(this.#tensors[i])),
       this.#groups,
     );
     this.#plan = typeof plan === 'string' ? undefined : plan;
     return typeof plan === 'string' ? plan : undefined;
   }
 
-  // `rmsPropStep` steps by whatever average is in the state, also one that was loaded and that no callback keeps up.
-  #unusedAverage(): string | undefined {
-    if (!this.#numbers.includes(fusedNumber.rmsPropStep)) return undefined;
-    const found = this.#gradAvgs.some((average) => average !== undefined);
-    return found ? 'a state has a grad_avg that no callback keeps up' : undefined;
+  // A step may read an average that was loaded and that no callback keeps up: `rmsPropStep` does.
+  #unkept(): string | undefined {
+    const name = this.#pipeline.unkept.find((key) =>
+      this.#states.some((state) => state[key] !== undefined),
+    );
+    return name && `a state has a ${name} that no callback keeps up`;
   }
 
   #readHypers(hypers: readonly Hyper[]): string | undefined {
+    const names = this.#hyperNames;
     for (let group = 0; group < hypers.length; group++) {
       const hyper = hypers[group] ?? {};
-      if (hyper.beta) return 'beta is not 0';
-      for (let i = 0; i < hyperNames.length; i++) {
-        this.#hypers[group * hyperCount + i] = hyper[hyperNames[i] ?? ''] ?? 0;
+      if (hyper.beta && this.#pipeline.numbers.includes(fusedNumber.radamStep))
+        return 'beta is not 0';
+      for (let i = 0; i < names.length; i++) {
+        this.#hypers[group * hyperCount + i] = hyper[names[i] ?? ''] ?? 0;
       }
     }
     return undefined;

@@ -3,7 +3,7 @@ import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
 import { FusedEngine, noStateYet, type FusedRun } from './fused';
-import { fusedNumbers } from './fused-callbacks';
+import { fusedPipeline } from './fused-callbacks';
 import type { Fused } from './options';
 import { runCallbacks } from './run';
 import type { AnyCallback } from './typed';
@@ -29,10 +29,10 @@ export class Stepper {
    * @throws ArgumentError when `fused` is true and one has no kernel.
    */
   setCallbacks(cbs: readonly AnyCallback[]): void {
-    const numbers = this.#fused === false ? 'fused is false' : fusedNumbers(cbs);
-    if (typeof numbers === 'string') this.#leaveToCallbacks(numbers);
+    const pipeline = this.#fused === false ? 'fused is false' : fusedPipeline(cbs);
+    if (typeof pipeline === 'string') this.#leaveToCallbacks(pipeline);
     this.release();
-    this.#engine = typeof numbers === 'string' ? undefined : new FusedEngine(numbers);
+    this.#engine = typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline);
     this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
   }
 

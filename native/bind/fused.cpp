@@ -15,20 +15,54 @@ const ArrayView array_of(const Call& call, napi_value value, napi_typedarray_typ
   return view;
 }
 
+// Rows of six numbers: code, a, b, c, index, value.
+std::vector<fastopt_node> nodes_of(const Call& call, napi_value value) {
+  const auto view = typed_array_of(call, value, "fusedPlan");
+  constexpr size_t kRow = 6;
+  if (view.type != napi_float64_array || view.length % kRow != 0)
+    throw Refusal("fusedPlan: expected a program of six numbers a node in a Float64Array");
+  std::vector<fastopt_node> nodes(view.length / kRow);
+  const auto* row = static_cast<const double*>(view.data);
+  for (auto& node : nodes) {
+    const auto field = [&row] { return static_cast<int32_t>(*row++); };
+    node = {field(), field(), field(), field(), field(), *row++};
+  }
+  return nodes;
+}
+
+// Three numbers a state: array, scalar, written.
+std::vector<optim::StateUse> states_of(const Call& call, napi_value value) {
+  const auto numbers = ints_of(call, value, "fusedPlan");
+  std::vector<optim::StateUse> states;
+  for (size_t i = 0; i + 2 < numbers.size(); i += 3) {
+    const auto array = numbers[i];
+    if (array <= FASTOPT_GRAD || array >= int64_t{FASTOPT_OWN} + FASTOPT_OWN_STATES)
+      throw Refusal("fusedPlan: expected the number of a state's array, got " +
+                    std::to_string(array));
+    states.push_back({static_cast<int32_t>(array), numbers[i + 1] != 0, numbers[i + 2] != 0});
+  }
+  return states;
+}
+
 // The plan, or the reason why there can be none.
 napi_value create_plan(Call& call) {
   const auto callbacks = ints_of(call, call[0], "fusedPlan");
-  const auto params = tensors_of(call, call[1], "fusedPlan");
-  const auto grad_avgs = tensors_of(call, call[2], "fusedPlan");
-  const auto sqr_avgs = tensors_of(call, call[3], "fusedPlan");
-  const auto groups = ints_of(call, call[4], "fusedPlan");
+  optim::Pipeline pipeline{{callbacks.begin(), callbacks.end()}, {}, states_of(call, call[2])};
+  for (size_t i = 0; i < length_of(call, call[1]); ++i)
+    pipeline.programs.push_back(nodes_of(call, element(call, call[1], i)));
+  const auto params = tensors_of(call, call[3], "fusedPlan");
+  const auto tensors = tensors_of(call, call[4], "fusedPlan");
+  const auto groups = ints_of(call, call[5], "fusedPlan");
+  const auto count = pipeline.states.size();
+  if (tensors.size() != params.size() * count || groups.size() != params.size())
+    throw Refusal("fusedPlan: expected a group and all states for each parameter");
   std::vector<optim::Member> members;
   for (size_t i = 0; i < params.size(); ++i) {
-    members.push_back({params[i], grad_avgs.at(i), sqr_avgs.at(i), groups.at(i)});
+    const auto begin = tensors.begin() + static_cast<ptrdiff_t>(i * count);
+    members.push_back({params[i], {begin, begin + static_cast<ptrdiff_t>(count)}, groups[i]});
   }
   optim::FusedPlanPtr plan;
-  const auto reason =
-      optim::FusedPlan::make({callbacks.begin(), callbacks.end()}, std::move(members), plan);
+  const auto reason = optim::FusedPlan::make(pipeline, std::move(members), plan);
   return plan ? wrap_plan(call, plan) : js_string(call, reason);
 }
 

@@ -29,9 +29,32 @@ std::optional<fastopt_dtype> fused_dtype(at::ScalarType type) {
 
 at::ScalarType state_dtype(at::ScalarType type) { return type == at::kDouble ? type : at::kFloat; }
 
-bool any_of(const std::vector<int32_t>& callbacks, std::initializer_list<int32_t> wanted) {
-  return std::find_first_of(callbacks.begin(), callbacks.end(), wanted.begin(), wanted.end()) !=
-         callbacks.end();
+bool writes_grad(const Pipeline& pipeline) {
+  const auto& callbacks = pipeline.callbacks;
+  const auto stores = [](const std::vector<fastopt_node>& nodes) {
+    return std::any_of(nodes.begin(), nodes.end(), [](const fastopt_node& node) {
+      return node.code == FASTOPT_STORE && node.index == FASTOPT_GRAD;
+    });
+  };
+  return std::find(callbacks.begin(), callbacks.end(), FASTOPT_L2_REG) != callbacks.end() ||
+         std::any_of(pipeline.programs.begin(), pipeline.programs.end(), stores);
+}
+
+void*& array_of(fastopt_tensor& tensor, int32_t array) {
+  switch (array) {
+    case FASTOPT_PARAM:
+      return tensor.param;
+    case FASTOPT_GRAD:
+      return tensor.grad;
+    case FASTOPT_GRAD_AVG:
+      return tensor.grad_avg;
+    case FASTOPT_SQR_AVG:
+      return tensor.sqr_avg;
+    case FASTOPT_SLOW:
+      return tensor.slow;
+    default:
+      return tensor.own[array - FASTOPT_OWN];
+  }
 }
 
 // A `fastopt_parallel` on libtorch's own threads, so that there is one pool.
@@ -46,45 +69,48 @@ bool same_layout(const at::Tensor& tensor, const at::Tensor& param) {
          tensor.strides() == param.strides();
 }
 
-void* address(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr() : nullptr;
+bool same_number(const at::Tensor& tensor) {
+  return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.numel() == 1;
 }
 
 }  // namespace
 
-std::string FusedPlan::make(const std::vector<int32_t>& callbacks, std::vector<Member> members,
+std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> members,
                             FusedPlanPtr& made) {
   auto plan = std::make_shared<FusedPlan>();
   if (members.empty()) return "there are no parameters";
   plan->dtype_ = members[0].param.scalar_type();
   const auto dtype = fused_dtype(plan->dtype_);
   if (!dtype) return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
-  plan->needs_grad_avg_ =
-      any_of(callbacks, {FASTOPT_AVERAGE_GRAD, FASTOPT_AVERAGE_GRAD_DAMPENED, FASTOPT_LION_STEP});
-  plan->needs_sqr_avg_ =
-      any_of(callbacks, {FASTOPT_AVERAGE_SQR_GRAD, FASTOPT_AVERAGE_SQR_GRAD_DAMPENED});
-  plan->writes_grad_ = any_of(callbacks, {FASTOPT_L2_REG});
+  plan->states_ = pipeline.states;
+  plan->writes_grad_ = writes_grad(pipeline);
 
   std::vector<fastopt_tensor> tensors;
   std::unordered_set<const void*> storages;
-  for (const auto& member : members) {
-    if (!member.param.is_cpu()) return "a parameter is on " + member.param.device().str();
-    for (const auto& tensor : {member.param, member.grad_avg, member.sqr_avg}) {
-      if (!tensor.defined() || tensor.numel() == 0) continue;
-      if (!storages.insert(tensor.storage().unsafeGetStorageImpl()).second)
-        return "two parameters or states share memory";
-    }
-    plan->groups_ = std::max(plan->groups_, static_cast<size_t>(member.group) + 1);
+  const auto is_apart = [&](const at::Tensor& tensor) {
+    return !tensor.defined() || tensor.numel() == 0 ||
+           storages.insert(tensor.storage().unsafeGetStorageImpl()).second;
+  };
+  for (const auto& [param, states, group] : members) {
+    if (!param.is_cpu()) return "a parameter is on " + param.device().str();
+    if (!is_apart(param) || !std::all_of(states.begin(), states.end(), is_apart))
+      return "two parameters or states share memory";
+    plan->groups_ = std::max(plan->groups_, static_cast<size_t>(group) + 1);
     fastopt_tensor tensor{};
-    tensor.size = member.param.numel();
-    tensor.group = member.group;
+    tensor.size = param.numel();
+    tensor.group = group;
     tensors.push_back(tensor);
   }
+  std::vector<fastopt_program> programs;
+  for (const auto& nodes : pipeline.programs)
+    programs.push_back({nodes.data(), static_cast<int64_t>(nodes.size())});
   fastopt_plan_options options{};
   options.dtype = *dtype;
   options.state_dtype = *fused_dtype(state_dtype(plan->dtype_));
-  options.callbacks = callbacks.data();
-  options.callback_count = static_cast<int64_t>(callbacks.size());
+  options.callbacks = pipeline.callbacks.data();
+  options.callback_count = static_cast<int64_t>(pipeline.callbacks.size());
+  options.programs = programs.data();
+  options.program_count = static_cast<int64_t>(programs.size());
   options.tensors = tensors.data();
   options.tensor_count = static_cast<int64_t>(tensors.size());
   fastopt_plan* raw = nullptr;
@@ -97,7 +123,7 @@ std::string FusedPlan::make(const std::vector<int32_t>& callbacks, std::vector<M
 }
 
 std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
-  const auto& [param, grad_avg, sqr_avg, group] = member;
+  const auto& [param, states, group] = member;
   if (!param.is_cpu()) return "a parameter is on " + param.device().str();
   if (param.scalar_type() != dtype_) {
     return "parameters are " + dtype_name(dtype_) + " and " + dtype_name(param.scalar_type());
@@ -109,13 +135,14 @@ std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
     return "a gradient, " + describe(grad) + ", lies otherwise in memory than its parameter";
   }
   if (grad.is_alias_of(param)) return "a gradient shares memory with its parameter";
-  for (const auto& [needed, state] :
-       {std::pair(needs_grad_avg_, grad_avg), {needs_sqr_avg_, sqr_avg}}) {
-    if (!needed) continue;
+  for (size_t i = 0; i < states.size(); ++i) {
+    const auto& state = states[i];
     if (!state.defined()) return "a parameter has no state yet";
-    if (state.scalar_type() != state_dtype(dtype_) || !same_layout(state, param)) {
+    const bool fits = states_[i].scalar ? same_number(state) : same_layout(state, param);
+    if (state.scalar_type() != state_dtype(dtype_) || !fits) {
       return "a state, " + describe(state) + ", lies otherwise in memory than its parameter";
     }
+    if (state.is_alias_of(grad)) return "a gradient shares memory with a state";
   }
   return {};
 }
@@ -123,11 +150,12 @@ std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
 // Raw writes are unknown to autograd, which would go on with spoilt values.
 void FusedPlan::announce(const Member& member) const {
   const auto bump = [](const at::Tensor& tensor) {
-    if (tensor.defined() && !tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
+    if (!tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
   };
   bump(member.param);
-  if (needs_grad_avg_) bump(member.grad_avg);
-  if (needs_sqr_avg_) bump(member.sqr_avg);
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].written) bump(member.states[i]);
+  }
   if (writes_grad_) bump(member.param.grad());
 }
 
@@ -140,11 +168,11 @@ std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* coun
     tensor.grad = nullptr;
     if (active[i] == 0 || !member.param.grad().defined()) continue;
     if (auto reason = why_not(member, tensor.size); !reason.empty()) return reason;
-    tensor.param = address(member.param);
+    tensor.param = member.param.mutable_data_ptr();
     // An empty tensor has no address, and is counted all the same; nothing of it is read.
-    tensor.grad = tensor.size == 0 ? &tensor : address(member.param.grad());
-    tensor.grad_avg = needs_grad_avg_ ? address(member.grad_avg) : nullptr;
-    tensor.sqr_avg = needs_sqr_avg_ ? address(member.sqr_avg) : nullptr;
+    tensor.grad = tensor.size == 0 ? &tensor : member.param.grad().mutable_data_ptr();
+    for (size_t k = 0; k < states_.size(); ++k)
+      array_of(tensor, states_[k].array) = member.states[k].mutable_data_ptr();
   }
   fastopt_plan_step(plan_.get(), hypers, counters, on_libtorch_threads, nullptr);
   for (size_t i = 0; i < members_.size(); ++i) {

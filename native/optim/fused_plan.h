@@ -10,9 +10,25 @@
 
 namespace fastopt::optim {
 
-// One tensor of an optimizer; the state that it has not got is undefined.
+// A state that the callbacks touch.
+struct StateUse {
+  int32_t array;  // of `fastopt_array`
+  bool scalar;    // one element for the whole parameter
+  bool written;
+};
+
+// What the kernels do to each parameter.
+struct Pipeline {
+  std::vector<int32_t> callbacks;  // of `fastopt_callback`, or FASTOPT_PROGRAM + i
+  std::vector<std::vector<fastopt_node>> programs;
+  std::vector<StateUse> states;
+};
+
+// One tensor of an optimizer, with its states in the order of the pipeline's; those that it has not
+// got are undefined.
 struct Member {
-  at::Tensor param, grad_avg, sqr_avg;
+  at::Tensor param;
+  std::vector<at::Tensor> states;
   int64_t group;
 };
 
@@ -22,8 +38,8 @@ using FusedPlanPtr = std::shared_ptr<FusedPlan>;
 // An optimizer's tensors in one plan of the fused kernels.
 class FusedPlan {
  public:
-  // Makes a plan, or says why there can be none. `callbacks` are numbers of `fastopt_callback`.
-  static std::string make(const std::vector<int32_t>& callbacks, std::vector<Member> members,
+  // Makes a plan, or says why there can be none.
+  static std::string make(const Pipeline& pipeline, std::vector<Member> members,
                           FusedPlanPtr& plan);
 
   size_t size() const { return members_.size(); }
@@ -43,9 +59,10 @@ class FusedPlan {
 
   std::unique_ptr<fastopt_plan, Destroy> plan_;
   std::vector<Member> members_;
+  std::vector<StateUse> states_;
   size_t groups_ = 0;
   at::ScalarType dtype_ = at::kFloat;
-  bool needs_grad_avg_ = false, needs_sqr_avg_ = false, writes_grad_ = false;
+  bool writes_grad_ = false;
 };
 
 }  // namespace fastopt::optim
