@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
-import { gradNorm } from '../optim';
+import { limitNorm, totalNorm } from '../optim/clip';
 import { noGrad } from '../tensor/autograd';
+import { tidy } from '../tensor/scope';
 import { Callback, type Fitting } from './callback';
 import { CancelBatchException, CancelFitException } from './cancel';
 import type { Learner } from './learner';
@@ -23,11 +24,13 @@ export class GradientClip extends Callback {
   }
 
   override beforeStep({ opt }: Fitting): void {
-    const scale = this.maxNorm / (gradNorm(opt) + 1e-6);
-    if (!(scale < 1)) return;
-    noGrad(() => {
-      for (const [p] of opt.allParams({}, { withGrad: true })) p.grad?.mul_(scale);
-    });
+    const [first, ...rest] = opt.allParams().flatMap(([p]) => p.grad ?? []);
+    if (!first) return;
+    noGrad(() =>
+      tidy(() => {
+        limitNorm([first, ...rest], totalNorm([first, ...rest]), this.maxNorm);
+      }),
+    );
   }
 }
 

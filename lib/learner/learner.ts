@@ -97,6 +97,11 @@ export class Learner extends TrainingState {
     return this.model.parameters()[0]?.device;
   }
 
+  /** The training loss, averaged with more weight on recent batches. Waits for the device. */
+  get smoothLoss(): number {
+    return this.recorder.smoothLoss;
+  }
+
   // ---- callbacks ----
 
   /** The callbacks in the order in which they run. */

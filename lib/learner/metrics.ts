@@ -5,6 +5,7 @@ import { refusePromise, tidy } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
 import type { Learner } from './learner';
 import type { TargetsFunction } from './options';
+import { PendingNumbers } from './pending';
 
 /** Measures something over many batches; `value` is undefined where there was none. */
 export interface Metric {
@@ -25,21 +26,12 @@ function snakeCase(name: string): string {
     .toLowerCase();
 }
 
-function meanOf(value: Tensor): number {
-  return value.double().mean().item();
-}
-
 // What the user's function returns is not always what its type says.
-function numberOf(where: string, value: unknown): number {
-  if (typeof value === 'number') return value;
-  if (value instanceof Tensor) return meanOf(value);
+function checkMeasured(where: string, value: unknown): Tensor | number {
+  if (typeof value === 'number' || value instanceof Tensor) return value;
   throw new ArgumentError(
     `${where}: expected a Tensor or a number, got ${inspect(refusePromise(where, value), { depth: 0 })}`,
   );
-}
-
-function lossOf({ loss }: Learner): number {
-  return noGrad(() => tidy(() => meanOf(loss)));
 }
 
 /** The number of items in the learner's current batch. */
@@ -47,12 +39,44 @@ function batchSize({ xb, yb }: Learner): number {
   return (yb[0] ?? xb[0])?.shape[0] ?? 1;
 }
 
+/** The mean of numbers with weights; those that are on a device are read when the mean is asked for. */
+class WeightedMean {
+  #total = 0;
+  #count = 0;
+  readonly #weights: number[] = [];
+  readonly #pending = new PendingNumbers((value) => {
+    this.#total += (this.#weights.shift() ?? 0) * value;
+  });
+
+  reset(): void {
+    this.#pending.clear();
+    this.#weights.length = 0;
+    this.#total = this.#count = 0;
+  }
+
+  add(value: Tensor | number, weight: number): void {
+    this.#count += weight;
+    if (typeof value === 'number') {
+      // Rounding depends on the order.
+      this.#pending.read();
+      this.#total += weight * value;
+    } else {
+      this.#weights.push(weight);
+      this.#pending.add(value);
+    }
+  }
+
+  get value(): number | undefined {
+    this.#pending.read();
+    return this.#count === 0 ? undefined : this.#total / this.#count;
+  }
+}
+
 /** Averages a function over all items, so that a smaller last batch counts for less. Source: fastai's `AvgMetric`. */
 export class AvgMetric implements Metric {
   readonly name: string;
   readonly #measure: TargetsFunction<Tensor | number>;
-  #total = 0;
-  #count = 0;
+  readonly #mean = new WeightedMean();
 
   /** @param name the heading; that of the function, in snake case, where it isn't given. */
   constructor(measure: MetricFunction, name = snakeCase(measure.name) || 'metric') {
@@ -61,42 +85,39 @@ export class AvgMetric implements Metric {
   }
 
   reset(): void {
-    this.#total = 0;
-    this.#count = 0;
+    this.#mean.reset();
   }
 
   accumulate(learn: Learner): void {
-    const items = batchSize(learn);
     const where = `Learner: the metric '${this.name}'`;
-    const measure = (): number => numberOf(where, this.#measure(learn.pred, ...learn.yb));
-    this.#total += items * noGrad(() => tidy(measure));
-    this.#count += items;
+    noGrad(() =>
+      tidy(() => {
+        const measured = this.#measure(learn.pred, ...learn.yb);
+        this.#mean.add(checkMeasured(where, measured), batchSize(learn));
+      }),
+    );
   }
 
   get value(): number | undefined {
-    return this.#count === 0 ? undefined : this.#total / this.#count;
+    return this.#mean.value;
   }
 }
 
 /** Averages the loss over all items. Source: fastai's `AvgLoss`. */
 export class AvgLoss implements Metric {
   readonly name = 'loss';
-  #total = 0;
-  #count = 0;
+  readonly #mean = new WeightedMean();
 
   reset(): void {
-    this.#total = 0;
-    this.#count = 0;
+    this.#mean.reset();
   }
 
   accumulate(learn: Learner): void {
-    const items = batchSize(learn);
-    this.#total += items * lossOf(learn);
-    this.#count += items;
+    this.#mean.add(learn.loss, batchSize(learn));
   }
 
   get value(): number | undefined {
-    return this.#count === 0 ? undefined : this.#total / this.#count;
+    return this.#mean.value;
   }
 }
 
@@ -109,6 +130,9 @@ export class AvgSmoothLoss implements Metric {
   readonly beta: number;
   #average = 0;
   #count = 0;
+  readonly #pending = new PendingNumbers((loss) => {
+    this.#include(loss);
+  });
 
   /** @param beta the share of what came before, from 0 up to but without 1. */
   constructor(beta = 0.98) {
@@ -117,25 +141,33 @@ export class AvgSmoothLoss implements Metric {
 
   /** How many batches it has seen. */
   get count(): number {
+    this.#pending.read();
     return this.#count;
   }
 
   reset(): void {
+    this.#pending.clear();
     this.#average = 0;
     this.#count = 0;
   }
 
   accumulate(learn: Learner): void {
-    this.add(lossOf(learn));
+    this.#pending.add(learn.loss);
   }
 
   /** Takes in the loss of one batch. */
   add(loss: number): void {
+    this.#pending.read();
+    this.#include(loss);
+  }
+
+  #include(loss: number): void {
     this.#average = loss + this.beta * (this.#average - loss);
     this.#count += 1;
   }
 
   get value(): number | undefined {
+    this.#pending.read();
     return this.#count === 0 ? undefined : this.#average / (1 - this.beta ** this.#count);
   }
 }

@@ -3,6 +3,9 @@ import { Callback } from './callback';
 import type { Learner } from './learner';
 import { formatHeadings, formatRow, formatTime } from './table';
 
+// Milliseconds.
+const redrawAfter = 200;
+
 /** The options of `ProgressCallback`. */
 export interface ProgressOptions {
   /** Gets each line of the table; it goes to stdout where it isn't given. */
@@ -22,6 +25,7 @@ export class ProgressCallback extends Callback {
   #bar: SingleBar | undefined;
   #done = 0;
   #began = 0;
+  #drawn = 0;
 
   constructor(options: ProgressOptions = {}) {
     super();
@@ -48,8 +52,16 @@ export class ProgressCallback extends Callback {
 
   override afterBatch(learn: Learner): void {
     this.#done += 1;
-    const elapsed = (performance.now() - this.#began) / 1000;
-    this.#bar?.increment(1, {
+    if (!this.#bar) return;
+    const now = performance.now();
+    const elapsed = (now - this.#began) / 1000;
+    // The loss is read only as often as anybody looks: the program waits for the device then.
+    if (now - this.#drawn < redrawAfter) {
+      this.#bar.increment(1);
+      return;
+    }
+    this.#drawn = now;
+    this.#bar.increment(1, {
       loss: learn.smoothLoss.toFixed(4),
       left: formatTime((elapsed / this.#done) * batchesLeft(learn)),
     });

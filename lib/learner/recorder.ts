@@ -1,17 +1,18 @@
 import { Callback, type Fitting } from './callback';
 import type { Learner } from './learner';
 import { AvgLoss, AvgSmoothLoss, type Metric } from './metrics';
+import { PendingNumbers } from './pending';
 
 /**
  * Records, as plain numbers, the learning rate and the smoothed loss of each training batch, and the losses and metrics of
- * each epoch. Source: fastai's `Recorder`.
+ * each epoch. Losses stay on their device until somebody reads them, at the end of the epoch at the latest.
+ *
+ * Source: fastai's `Recorder`.
  */
 export class Recorder extends Callback {
   override order = 50;
   /** The learning rate of the last parameter group, batch by batch. */
   lrs: number[] = [];
-  /** The smoothed training loss, batch by batch. */
-  losses: number[] = [];
   /** How many batches there had been at the end of each epoch. */
   iters: number[] = [];
   /** Losses and metrics, epoch by epoch, in the order of `metricNames` without epoch and time. */
@@ -27,20 +28,40 @@ export class Recorder extends Callback {
   trainMetrics = false;
   /** Whether loss and metrics are measured on the validation set. */
   validMetrics = true;
-  readonly #smoothLoss = new AvgSmoothLoss();
+  readonly #average = new AvgSmoothLoss();
+  #losses: number[] = [];
+  #smoothLoss = 0;
+  readonly #pending = new PendingNumbers((loss) => {
+    this.#average.add(loss);
+    this.#smoothLoss = this.#average.value ?? NaN;
+    this.#losses.push(this.#smoothLoss);
+  });
   readonly #validLoss = new AvgLoss();
   #row: (number | undefined)[] = [];
   #leftTrain = false;
   #leftValid = false;
   #began = 0;
 
+  /** The smoothed training loss, batch by batch. Waits for the device. */
+  get losses(): number[] {
+    this.#pending.read();
+    return this.#losses;
+  }
+
+  /** The last of `losses`, also those of the fit before; 0 where there is none. */
+  get smoothLoss(): number {
+    this.#pending.read();
+    return this.#smoothLoss;
+  }
+
   override beforeFit(learn: Learner): void {
     this.lrs = [];
-    this.losses = [];
+    this.#losses = [];
     this.iters = [];
     this.values = [];
     this.seconds = [];
-    this.#smoothLoss.reset();
+    this.#average.reset();
+    this.#pending.clear();
     this.metricNames = ['epoch', ...this.#headings(learn), 'time'];
   }
 
@@ -67,7 +88,7 @@ export class Recorder extends Callback {
   }
 
   #trained(learn: Learner): readonly Metric[] {
-    return [this.#smoothLoss, ...(this.trainMetrics ? learn.metrics : [])];
+    return this.trainMetrics ? learn.metrics : [];
   }
 
   #validated(learn: Learner): readonly Metric[] {
@@ -76,11 +97,10 @@ export class Recorder extends Callback {
 
   override afterBatch(learn: Fitting): void {
     if (!learn.hasLoss) return;
-    for (const metric of learn.training ? this.#trained(learn) : this.#validated(learn))
-      metric.accumulate(learn);
+    const metrics = learn.training ? this.#trained(learn) : this.#validated(learn);
+    for (const metric of metrics) metric.accumulate(learn);
     if (!learn.training) return;
-    learn.smoothLoss = this.#smoothLoss.value ?? NaN;
-    this.losses.push(learn.smoothLoss);
+    this.#pending.add(learn.loss);
     this.lrs.push(learn.opt.hypers.at(-1)?.lr ?? NaN);
   }
 
@@ -93,9 +113,9 @@ export class Recorder extends Callback {
   }
 
   override afterTrain(learn: Learner): void {
-    this.#row.push(
-      ...this.#trained(learn).map(({ value }) => (this.#leftTrain ? undefined : value)),
-    );
+    this.#pending.read();
+    const measured = [this.#average, ...this.#trained(learn)];
+    this.#row.push(...measured.map(({ value }) => (this.#leftTrain ? undefined : value)));
   }
 
   override afterValidate(learn: Learner): void {
@@ -108,6 +128,14 @@ export class Recorder extends Callback {
     learn.finalRecord = this.#row;
     this.values.push(this.#row);
     this.seconds.push((performance.now() - this.#began) / 1000);
-    this.iters.push(this.#smoothLoss.count);
+    this.iters.push(this.losses.length);
+  }
+
+  override afterFit(_learn: Learner): void {
+    this.#pending.read();
+  }
+
+  override onError(_learn: Learner, _error: unknown): void {
+    this.#pending.read();
   }
 }

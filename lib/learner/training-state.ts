@@ -17,8 +17,6 @@ export class TrainingState {
   trainIter = 0;
   /** How much of the training is done, from 0 to 1. */
   pctTrain = 0;
-  /** The training loss, averaged with more weight on recent batches. */
-  smoothLoss = 0;
   /** What was measured last: losses and metrics, without epoch and time. */
   finalRecord: readonly (number | undefined)[] = [];
   /** The inputs of the batch. */

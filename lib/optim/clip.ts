@@ -36,6 +36,18 @@ function gradientsOf(where: string, target: ClipTarget): Tensor[] {
   });
 }
 
+/** @internal Computes the norm of all gradients taken together, on the device of the first; a model may be spread over several. */
+export function totalNorm([first, ...rest]: readonly [Tensor, ...Tensor[]], normType = 2): Tensor {
+  const norms = [first, ...rest].map((grad) => linalgVectorNorm(grad, normType).to(first.device));
+  return linalgVectorNorm(stack(norms), normType);
+}
+
+/** @internal Scales gradients by `maxNorm / (norm + 1e-6)` where that makes them smaller. Reads nothing from the device. */
+export function limitNorm(grads: readonly Tensor[], norm: Tensor, maxNorm: number): void {
+  const scale = norm.add(1e-6).reciprocal().mul(maxNorm).clampMax(1);
+  for (const grad of grads) grad.mul_(scale.to(grad.device));
+}
+
 function checkLimit(where: string, name: string, value: unknown): void {
   if (typeof value === 'number' && value >= 0) return;
   throw new ArgumentError(`${where}: expected ${name} of at least 0, got ${inspect(value)}`);
@@ -70,21 +82,18 @@ export function clipGradNorm(
     );
   }
   const grads = gradientsOf('clipGradNorm', target);
-  const [first] = grads;
+  const [first, ...rest] = grads;
   if (first === undefined) return 0;
   return noGrad(() =>
     tidy(() => {
-      // One number for each gradient, all on one device: a model may be spread over several.
-      const norms = grads.map((grad) => linalgVectorNorm(grad, normType).to(first.device));
-      const total = linalgVectorNorm(stack(norms), normType);
+      const total = totalNorm([first, ...rest], normType);
       const norm = total.item();
       if (errorIfNonfinite && !Number.isFinite(norm)) {
         throw new ArgumentError(
           `clipGradNorm: expected finite gradients, got a norm of ${norm}; look for a division by 0 or a learning rate that is too high`,
         );
       }
-      const scale = total.add(1e-6).reciprocal().mul(maxNorm).clampMax(1);
-      for (const grad of grads) grad.mul_(scale.to(grad.device));
+      limitNorm(grads, total, maxNorm);
       return norm;
     }),
   );
