@@ -7,12 +7,13 @@ const layers = {
   setup: ['internal'],
   tensor: ['internal'],
   ops: ['internal', 'tensor'],
+  cuda: ['internal', 'tensor'],
   optim: ['internal', 'tensor', 'ops'],
-  data: ['internal', 'tensor', 'ops'],
+  data: ['internal', 'tensor', 'ops', 'cuda'],
   checkpoint: ['internal', 'tensor', 'ops'],
   nn: ['internal', 'tensor', 'ops'],
   models: ['internal', 'tensor', 'ops', 'nn'],
-  learner: ['internal', 'tensor', 'ops', 'nn', 'optim', 'data', 'checkpoint'],
+  learner: ['internal', 'tensor', 'ops', 'cuda', 'nn', 'optim', 'data', 'checkpoint'],
   cli: ['internal', 'setup'],
 };
 

@@ -2,6 +2,7 @@ export {
   AddonMismatchError,
   ArgumentError,
   BusyError,
+  CudaUnavailableError,
   DisposedError,
   TorchError,
   TorchNotFoundError,
@@ -57,6 +58,7 @@ export { cat, einsum, stack, where } from './ops/generated/functions';
 export * as ops from './ops';
 export type { Namespace, RawOperator } from './ops/aten';
 export type { Layout, MemoryFormat } from './ops/types';
+export * as cuda from './cuda';
 export * as nn from './nn';
 export * as models from './models';
 export * as optim from './optim';

@@ -22,9 +22,9 @@ NAPI_MODULE_INIT() {
   };
   if (napi_set_instance_data(env, data, free_data, nullptr) != napi_ok) return nullptr;
   try {
-    for (const auto* functions :
-         {&op_functions(), &tensor_functions(), &autograd_functions(), &autocast_functions(),
-          &runtime_functions(), &module_functions(), &optimizer_functions(), &fused_functions()}) {
+    for (const auto* functions : {&op_functions(), &tensor_functions(), &autograd_functions(),
+                                  &autocast_functions(), &runtime_functions(), &module_functions(),
+                                  &optimizer_functions(), &fused_functions(), &cuda_functions()}) {
       define(env, exports, *functions);
     }
   } catch (...) {

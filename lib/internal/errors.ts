@@ -71,6 +71,14 @@ export class TorchOutOfMemoryError extends TorchError {
   }
 }
 
+/** A GPU was asked for, and there is none, or a libtorch without CUDA. */
+export class CudaUnavailableError extends TorchError {
+  override readonly name = 'CudaUnavailableError';
+  constructor(message: string, details?: TorchErrorDetails) {
+    super(message, 'ERR_TORCH_CUDA_UNAVAILABLE', details);
+  }
+}
+
 /** No libtorch was found, or the addon has not been built yet. */
 export class TorchNotFoundError extends TorchError {
   override readonly name = 'TorchNotFoundError';
@@ -91,6 +99,7 @@ const classes: Readonly<
   Record<string, new (message: string, details?: TorchErrorDetails) => TorchError>
 > = {
   ERR_TORCH_ARGUMENT: ArgumentError,
+  ERR_TORCH_CUDA_UNAVAILABLE: CudaUnavailableError,
   ERR_TORCH_DISPOSED: DisposedError,
   ERR_TORCH_UNSUPPORTED_OPERATOR: UnsupportedOperatorError,
   ERR_TORCH_OUT_OF_MEMORY: TorchOutOfMemoryError,

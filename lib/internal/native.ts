@@ -17,6 +17,8 @@ export type PlanHandle = Handle<'plan'>;
 export type GeneratorHandle = Handle<'generator'>;
 /** A node of the autograd graph. */
 export type NodeHandle = Handle<'node'>;
+/** A mark in a stream of a GPU's work. */
+export type EventHandle = Handle<'event'>;
 
 /** The data types of tensors, by PyTorch's names. */
 export type DType =
@@ -51,6 +53,9 @@ export type TypedArray =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array;
+
+/** The number of a stream of a GPU. */
+export type StreamId = number | bigint;
 
 /** Runs the gradient hook `id`; a returned handle replaces the gradient. */
 export type GradHookRunner = (id: number, grad: TensorHandle) => TensorHandle | undefined;
@@ -236,4 +241,30 @@ export interface Native {
   optimizerDispose(optimizer: OptimizerHandle): void;
   /** 0 where a tensor has no gradient, 1 where it has a dense one, 2 where it has one of another layout. */
   gradientKind(tensor: TensorHandle): number;
+
+  // CUDA; a stream is the index of its device and a number there
+  cudaIsBuilt(): boolean;
+  cudaDeviceCount(): number;
+  cudaCurrentDevice(): number;
+  cudaSetDevice(device: number): void;
+  cudaSynchronize(device: number): void;
+  cudaCurrentStream(device: number): StreamId;
+  cudaDefaultStream(device: number): StreamId;
+  /** One of libtorch's pool. */
+  cudaPoolStream(device: number, highPriority: boolean): StreamId;
+  /** Makes it this thread's current stream of its device, and returns the one before. */
+  cudaExchangeStream(device: number, stream: StreamId): StreamId;
+  cudaQueryStream(device: number, stream: StreamId): boolean;
+  cudaSynchronizeStream(device: number, stream: StreamId): void;
+  /** The memory of the tensor, once freed, is not used again before this stream has come as far as now. */
+  cudaRecordStream(tensor: TensorHandle, device: number, stream: StreamId): void;
+  cudaCreateEvent(enableTiming: boolean): EventHandle;
+  cudaRecordEvent(event: EventHandle, device: number, stream: StreamId): void;
+  /** Makes the stream wait. */
+  cudaWaitEvent(event: EventHandle, device: number, stream: StreamId): void;
+  cudaQueryEvent(event: EventHandle): boolean;
+  /** Makes this thread wait. */
+  cudaSynchronizeEvent(event: EventHandle): void;
+  /** Milliseconds. */
+  cudaElapsedTime(start: EventHandle, end: EventHandle): number;
 }

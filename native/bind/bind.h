@@ -12,5 +12,6 @@ const Functions& runtime_functions();
 const Functions& module_functions();
 const Functions& optimizer_functions();
 const Functions& fused_functions();
+const Functions& cuda_functions();
 
 }  // namespace fastopt

@@ -9,6 +9,10 @@
 
 #include "glue/env.h"
 
+namespace c10 {
+struct Event;
+}
+
 namespace fastopt {
 
 namespace nn {
@@ -24,6 +28,7 @@ using NodePtr = std::decay_t<decltype(std::declval<const at::Tensor&>().grad_fn(
 using LayerPtr = std::shared_ptr<nn::Layer>;
 using PlanPtr = std::shared_ptr<optim::FusedPlan>;
 using OptimizerPtr = std::shared_ptr<optim::Wrapped>;
+using EventPtr = std::shared_ptr<c10::Event>;
 
 // Native objects (handles.cpp) as type-tagged Externals. `where` begins the message of a refusal.
 // An undefined tensor becomes null.
@@ -33,6 +38,7 @@ napi_value wrap_plan(const Call& call, const PlanPtr& plan);
 napi_value wrap_optimizer(const Call& call, const OptimizerPtr& optimizer);
 napi_value wrap_node(const Call& call, const NodePtr& node);
 napi_value wrap_generator(const Call& call, const at::Generator& generator);
+napi_value wrap_event(const Call& call, const EventPtr& event);
 
 const at::Tensor& tensor_of(const Call& call, napi_value value, const char* where);
 // Undefined for null and undefined.
@@ -43,6 +49,7 @@ const PlanPtr& plan_of(const Call& call, napi_value value, const char* where);
 const OptimizerPtr& optimizer_of(const Call& call, napi_value value, const char* where);
 const NodePtr& node_of(const Call& call, napi_value value, const char* where);
 at::Generator& generator_of(const Call& call, napi_value value, const char* where);
+const EventPtr& event_of(const Call& call, napi_value value, const char* where);
 
 // Frees the native object now; the handle refuses all use from then on.
 void dispose_tensor(const Call& call, napi_value value);
@@ -59,6 +66,7 @@ bool bool_of(const Call& call, napi_value value, const char* where);
 int64_t int_of(const Call& call, napi_value value, const char* where);
 std::string string_of(const Call& call, napi_value value, const char* where);
 std::vector<int64_t> ints_of(const Call& call, napi_value value, const char* where);
+// Refuses a GPU that is not here.
 at::Device device_of(const std::string& name);
 napi_value js_bool(const Call& call, bool value);
 napi_value js_number(const Call& call, double value);

@@ -1,3 +1,4 @@
+#include <c10/core/Event.h>
 #include <torch/csrc/autograd/function.h>
 
 #include "core/names.h"
@@ -46,6 +47,8 @@ template <>
 constexpr napi_type_tag kTag<Box<PlanPtr>>{0x6661737400000006, 0x746f726368000006};
 template <>
 constexpr napi_type_tag kTag<Box<OptimizerPtr>>{0x6661737400000005, 0x746f726368000005};
+template <>
+constexpr napi_type_tag kTag<Box<EventPtr>>{0x6661737400000007, 0x746f726368000007};
 
 void adjust(napi_env env, int64_t bytes) {
   int64_t total = 0;
@@ -157,6 +160,11 @@ napi_value wrap_generator(const Call& call, const at::Generator& generator) {
   return wrap(call, std::make_unique<B>(B{generator}), finalize<B>);
 }
 
+napi_value wrap_event(const Call& call, const EventPtr& event) {
+  using B = Box<EventPtr>;
+  return wrap(call, std::make_unique<B>(B{event}), finalize<B>);
+}
+
 const at::Tensor& tensor_of(const Call& call, napi_value value, const char* where) {
   const auto* tensor = try_tensor(call, value, where);
   if (tensor == nullptr) refuse(call, value, where, "a Tensor");
@@ -191,6 +199,9 @@ const NodePtr& node_of(const Call& call, napi_value value, const char* where) {
 }
 at::Generator& generator_of(const Call& call, napi_value value, const char* where) {
   return boxed<at::Generator>(call, value, where, "generator");
+}
+const EventPtr& event_of(const Call& call, napi_value value, const char* where) {
+  return boxed<EventPtr>(call, value, where, "event");
 }
 
 void dispose_tensor(const Call& call, napi_value value) {

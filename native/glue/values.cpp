@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/cuda.h"
 #include "core/names.h"
 #include "glue/refuse.h"
 
@@ -122,12 +123,39 @@ std::vector<int64_t> ints_of(const Call& call, napi_value value, const char* whe
   return result;
 }
 
-at::Device device_of(const std::string& name) {
+static at::Device parse_device(const std::string& name) {
   try {
     return at::Device(name);
   } catch (const c10::Error&) {
     throw Refusal("expected a device such as 'cpu' or 'cuda:0', got '" + name + "'");
   }
+}
+
+static void require_cuda(const std::string& name, int64_t index) {
+  constexpr auto kCode = "ERR_TORCH_CUDA_UNAVAILABLE";
+  if (!cuda::is_built()) {
+    throw Refusal("'" + name +
+                      "' needs a libtorch with CUDA, and this one has none; run `npx fastopt "
+                      "setup --cuda` to get it",
+                  kCode);
+  }
+  const auto count = cuda::device_count();
+  if (count == 0) {
+    throw Refusal("'" + name +
+                      "' needs an NVIDIA GPU and its driver, and libtorch found none; `npx "
+                      "fastopt doctor` tells more",
+                  kCode);
+  }
+  if (index >= count) {
+    throw Refusal("expected a GPU from cuda:0 to cuda:" + std::to_string(count - 1) + ", got '" +
+                  name + "'");
+  }
+}
+
+at::Device device_of(const std::string& name) {
+  const auto device = parse_device(name);
+  if (device.is_cuda()) require_cuda(name, device.index());
+  return device;
 }
 
 napi_value js_bool(const Call& call, bool value) {

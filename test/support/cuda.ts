@@ -1,0 +1,19 @@
+import { isAvailable, isBuilt } from '../../lib/cuda';
+import type { Device } from '../../lib/tensor/dtype';
+
+/** Where the tests that run on any device run. */
+export const testDevice = (process.env.FASTOPT_TEST_DEVICE ?? 'cpu') as Device;
+
+if (testDevice.startsWith('cuda') && !isAvailable())
+  throw new Error(`FASTOPT_TEST_DEVICE=${testDevice}: there is no GPU`);
+
+/** A test that needs a GPU, and one that shows what happens without. */
+export const onGpu = isAvailable() ? test : test.skip;
+export const withoutGpu = isAvailable() ? test.skip : test;
+
+/** What a build without CUDA, or a machine without a GPU, says of 'cuda'. */
+export const unavailable = {
+  name: 'CudaUnavailableError',
+  code: 'ERR_TORCH_CUDA_UNAVAILABLE',
+  message: expect.stringContaining(isBuilt() ? 'fastopt doctor' : 'fastopt setup --cuda'),
+};
