@@ -8,7 +8,7 @@ namespace fastopt {
 namespace {
 
 at::DeviceType device_type_of(const Call& call, napi_value value) {
-  return device_of(string_of(call, value, "autocast")).type();
+  return parse_device(string_of(call, value, "autocast")).type();
 }
 
 napi_value autocast_dtype(Call& call) {

@@ -66,6 +66,8 @@ bool bool_of(const Call& call, napi_value value, const char* where);
 int64_t int_of(const Call& call, napi_value value, const char* where);
 std::string string_of(const Call& call, napi_value value, const char* where);
 std::vector<int64_t> ints_of(const Call& call, napi_value value, const char* where);
+// A device by name, here or not.
+at::Device parse_device(const std::string& name);
 // Refuses a GPU that is not here.
 at::Device device_of(const std::string& name);
 napi_value js_bool(const Call& call, bool value);

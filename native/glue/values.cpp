@@ -123,7 +123,7 @@ std::vector<int64_t> ints_of(const Call& call, napi_value value, const char* whe
   return result;
 }
 
-static at::Device parse_device(const std::string& name) {
+at::Device parse_device(const std::string& name) {
   try {
     return at::Device(name);
   } catch (const c10::Error&) {
