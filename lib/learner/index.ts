@@ -32,6 +32,8 @@ export { Recorder } from './recorder';
 export { TrainEvalCallback } from './train-eval';
 export { ParamScheduler } from './param-scheduler';
 export { ProgressCallback, type ProgressOptions } from './progress';
+export { ChannelsLast } from './channels-last';
+export { MixedPrecision, type AmpMode } from './mixed-precision';
 export { GradientAccumulation, GradientClip, TerminateOnNaN } from './gradients';
 export { LRFinder, type LRFindOptions, type LRFindResult } from './lr-find';
 export {

@@ -3,16 +3,24 @@ import type { DataLoaders } from '../data/types';
 import { ArgumentError, BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { Module } from '../nn/module';
-import { Adam, type HyperValue, type OptFunc, type Optimizer } from '../optim';
+import {
+  Adam,
+  type GradScalerOptions,
+  type HyperValue,
+  type OptFunc,
+  type Optimizer,
+} from '../optim';
 import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { refusePromise } from '../tensor/scope';
 import { checkLoader, checkLoaders } from './batch';
 import { Callback } from './callback';
+import { ChannelsLast, layOut } from './channels-last';
 import * as cycles from './cycles';
 import { Loop } from './loop';
 import { lrFind, type LRFindOptions, type LRFindResult } from './lr-find';
 import { toMetric, type Metric } from './metrics';
+import { MixedPrecision } from './mixed-precision';
 import {
   fitOptionNames,
   learnerOptionHints,
@@ -87,6 +95,7 @@ export class Learner extends TrainingState {
     this.trainBn = options.trainBn ?? true;
     this.moms = options.moms ?? [0.95, 0.85, 0.95];
     this.addCb([new TrainEvalCallback(), this.recorder]);
+    if (options.channelsLast) this.addCb(new ChannelsLast());
     if (options.progress ?? true) this.addCb(new ProgressCallback());
     this.addCb(listOf(options.cbs));
     for (const cb of this.orderedCbs) refusePromise('afterCreate', cb.afterCreate?.(this));
@@ -157,6 +166,34 @@ export class Learner extends TrainingState {
       this.removeCb(added);
       this.#busy = false;
     }
+  }
+
+  // ---- precision and layout ----
+
+  /** Trains in float16 from now on where that is safe, with a scaled loss; see `MixedPrecision`. */
+  toFp16(options: GradScalerOptions = {}): this {
+    return this.toFp32().addCb(new MixedPrecision('fp16', options));
+  }
+
+  /** Trains in bfloat16 from now on where that is safe; see `MixedPrecision`. */
+  toBf16(): this {
+    return this.toFp32().addCb(new MixedPrecision('bf16'));
+  }
+
+  /** Trains in float32 again. */
+  toFp32(): this {
+    return this.removeCb(MixedPrecision);
+  }
+
+  /** Keeps the channels of images side by side in memory from now on; see `ChannelsLast`. */
+  toChannelsLast(): this {
+    return this.removeCb(ChannelsLast).addCb(new ChannelsLast());
+  }
+
+  /** Lays out model and images as usual again. */
+  toContiguous(): this {
+    layOut(this, 'contiguous');
+    return this.removeCb(ChannelsLast);
   }
 
   // ---- the optimizer ----

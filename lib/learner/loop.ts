@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { DataLoader } from '../data/data-loader';
 import type { Batch, Loader } from '../data/types';
 import type { Device } from '../tensor/dtype';
+import { autocast } from '../tensor/autocast';
 import { noGrad } from '../tensor/autograd';
 import { refusePromise, Scope } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
@@ -125,6 +126,15 @@ export class Loop {
     });
   }
 
+  // A region ends with each stretch: what other code computes between two of them is not cast.
+  #compute(work: () => void): void {
+    const { autocast: options } = this.#learn;
+    this.#run(() => {
+      if (options) autocast(options, work);
+      else work();
+    });
+  }
+
   async #epoch(): Promise<void> {
     const { train, valid } = this.#learn.dls;
     await this.#stage(stages.train, () => this.#batches(train));
@@ -176,12 +186,12 @@ export class Loop {
 
   async #batch(): Promise<void> {
     const learn = this.#learn;
-    this.#run(() => {
+    this.#compute(() => {
       learn.pred = resultOf("the model's prediction", learn.model.forward(...learn.xb));
     });
     await this.#fire('afterPred');
     if (learn.yb.length === 0) return;
-    this.#run(() => {
+    this.#compute(() => {
       learn.lossGrad = resultOf('the loss', learn.lossFunc(learn.pred, ...learn.yb));
       learn.loss = learn.lossGrad.detach().clone();
     });

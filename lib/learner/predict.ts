@@ -26,6 +26,8 @@ export async function getPreds(learn: Learner, options: ValidateOptions): Promis
       for (const y of yb.slice(0, 1)) targets.push(keep(y.clone()));
     },
   });
+  // After those that change predictions, such as MixedPrecision.
+  gather.order = 70;
   try {
     await learn.validate({ ...options, cbs: [...listOf(options.cbs), gather] });
     return { preds: cat(preds), targets: targets.length > 0 ? cat(targets) : undefined };

@@ -1,5 +1,6 @@
 import type { Loader } from '../data/types';
 import { ArgumentError } from '../internal/errors';
+import type { AutocastOptions } from '../tensor/autocast';
 import type { Tensor } from '../tensor/tensor';
 
 /** Where a learner stands in its training: for callbacks to read, and to change what comes next. */
@@ -19,6 +20,8 @@ export class TrainingState {
   pctTrain = 0;
   /** What was measured last: losses and metrics, without epoch and time. */
   finalRecord: readonly (number | undefined)[] = [];
+  /** What the forward pass and the loss are cast to; set by `MixedPrecision`. */
+  autocast: AutocastOptions | undefined;
   /** The inputs of the batch. */
   xb: readonly Tensor[] = [];
   /** The targets of the batch. */

@@ -17,6 +17,14 @@ export type ForwardHook = (
   output: Tensor,
 ) => Tensor | undefined | void;
 
+// The dimensions of tensors that have channels to put last.
+const imageDimensions = {
+  contiguous: undefined,
+  preserve: undefined,
+  channels_last: 4,
+  channels_last_3d: 5,
+};
+
 /** A name and what it names. */
 export type Named<T> = [name: string, value: T];
 
@@ -213,11 +221,19 @@ export abstract class Module {
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 
-  /** Moves parameters, their gradients and buffers, in place. A dtype changes those of floating point only. */
+  /**
+   * Moves parameters, their gradients and buffers, in place. A dtype changes those of floating point only, channels last those
+   * with as many dimensions as images have.
+   */
   to(target: Parameters<Tensor['to']>[0], options: ToOptions = {}): this {
     const moved = (value: Tensor): Tensor => {
-      const { dtype, ...place } = { ...options, ...toTarget(target) };
-      return value.to(value.dtype.includes('float') && dtype ? { ...place, dtype } : place);
+      const { dtype, memoryFormat, ...place } = { ...options, ...toTarget(target) };
+      const wanted = memoryFormat && imageDimensions[memoryFormat];
+      return value.to({
+        ...place,
+        ...(dtype && value.dtype.includes('float') ? { dtype } : {}),
+        ...(memoryFormat && [undefined, value.ndim].includes(wanted) ? { memoryFormat } : {}),
+      });
     };
     noGrad(() =>
       tidy(() => {

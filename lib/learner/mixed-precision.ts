@@ -1,0 +1,81 @@
+import { inspect } from 'node:util';
+import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
+import { GradScaler, type GradScalerOptions } from '../optim';
+import type { AutocastDType } from '../tensor/autocast';
+import { Callback, type Fitting } from './callback';
+import { CancelStepException } from './cancel';
+import type { Learner } from './learner';
+
+/** The half type of mixed precision. */
+export type AmpMode = 'fp16' | 'bf16';
+
+const dtypes: Readonly<Record<AmpMode, AutocastDType>> = { fp16: 'float16', bf16: 'bfloat16' };
+
+function isAmpMode(mode: unknown): mode is AmpMode {
+  return typeof mode === 'string' && Object.hasOwn(dtypes, mode);
+}
+
+/**
+ * Runs the forward pass and the loss with `autocast`, gives the loss predictions in float32, and in float16 scales the loss
+ * by a `GradScaler`: a step with an infinite gradient is left out, as by `CancelStepException`. The events between don't run
+ * with `autocast`. `learn.toFp16()` and `learn.toBf16()` add it.
+ *
+ * Source: fastai's `MixedPrecision`.
+ */
+export class MixedPrecision extends Callback {
+  // After what changes the loss, before what looks at gradients: those are unscaled by then.
+  override order = 10;
+  readonly ampMode: AmpMode;
+  /** Begins anew with each fit. Off in bfloat16, which needs none. */
+  readonly scaler: GradScaler;
+
+  /**
+   * @param options those of the scaler; none in bfloat16.
+   * @throws ArgumentError for another mode.
+   */
+  constructor(ampMode: AmpMode = 'fp16', options: GradScalerOptions = {}) {
+    super();
+    const mode: unknown = ampMode;
+    if (!isAmpMode(mode)) {
+      throw new ArgumentError(
+        `MixedPrecision: expected the mode 'fp16' or 'bf16', got ${inspect(mode)}`,
+      );
+    }
+    if (mode === 'bf16') checkOptions("MixedPrecision 'bf16'", options, []);
+    this.ampMode = mode;
+    this.scaler = new GradScaler(mode === 'bf16' ? { enabled: false } : options);
+  }
+
+  override beforeFit(learn: Learner): void {
+    learn.autocast = { dtype: dtypes[this.ampMode] };
+  }
+
+  override afterPred(learn: Learner): void {
+    const { dtype } = learn.pred;
+    if (dtype === 'float16' || dtype === 'bfloat16') learn.pred = learn.pred.float();
+  }
+
+  override beforeBackward(learn: Learner): void {
+    learn.lossGrad = this.scaler.scale(learn.lossGrad);
+  }
+
+  override beforeStep({ opt }: Fitting): void {
+    if (!this.scaler.isEnabled) return;
+    this.scaler.unscale_(opt);
+    if (this.scaler.foundInf(opt)) throw new CancelStepException();
+  }
+
+  override afterStep(_learn: Learner): void {
+    this.scaler.update();
+  }
+
+  override afterFit(learn: Learner): void {
+    learn.autocast = undefined;
+    this.scaler.dispose();
+  }
+
+  override onError(learn: Learner, _error: unknown): void {
+    this.afterFit(learn);
+  }
+}
