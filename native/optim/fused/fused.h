@@ -82,7 +82,8 @@ typedef struct {
 // ---- Programs: callbacks whose maths is known at run time only ----
 
 // What a node of a program computes. `a`, `b` and `c` are numbers of nodes before it, and a truth
-// is 1 or 0. What depends on no array is computed once for each tensor, in float64.
+// is 1 or 0. What depends on no array is computed once for each tensor, in float64. A program has
+// at most 1,024 nodes, and a state is a scalar to all programs of a list or to none.
 enum fastopt_code {
   FASTOPT_CONSTANT,  // `value`
   FASTOPT_HYPER,     // the double at `index` of fastopt_hypers

@@ -19,8 +19,17 @@ constexpr OpId id_of() {
     return &op_name<Op>;
 }
 
+template <class Op>
+constexpr unsigned touched_by() {
+  if constexpr (std::is_void_v<Op>)
+    return 0;
+  else
+    return Op::reads | Op::writes;
+}
+
 template <class C>
-constexpr CallbackEntry entry{id_of<typename C::Op>(), C::count, C::scalars};
+constexpr CallbackEntry entry{id_of<typename C::Op>(), touched_by<typename C::Op>(), C::count,
+                              C::scalars};
 
 template <class... Cs>
 constexpr std::array callbacks_of{entry<Cs>...};

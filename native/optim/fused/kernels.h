@@ -13,6 +13,7 @@ using OpId = const char*;
 
 struct CallbackEntry {
   OpId op;
+  unsigned touches;  // the arrays that the operation reads or writes: a bit each (enum Arrays)
   void (*count)(const Hypers&, Counters&);
   void (*scalars)(const Hypers&, const Counters&, double*);
 };
