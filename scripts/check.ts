@@ -45,6 +45,7 @@ function steps(fix: boolean): Record<string, string[][]> {
       ['cmake', '--build', 'build/cmake'],
       ['ctest', '--test-dir', 'build/cmake', '--output-on-failure'],
     ],
+    bench: [tool('bench/main.js', 'optim', '--quick'), tool('bench/main.js', 'step', '--quick')],
     instructions: [tool('bench/main.js', 'callgrind')],
     nodes: [tool('node-versions.js')],
     package: [

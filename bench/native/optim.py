@@ -1,190 +1,140 @@
-"""The fused step beside PyTorch's optimizers, in one process: medians of interleaved rounds, and their ratios to ours.
+"""The fused step beside PyTorch's and timm's optimizers.
 
-    cmake --build build/cmake --target fastopt_kernels
-    python bench/native/optim.py [--only xresnet34] [--threads 2] [--against "torch NAdam(foreach=False)"]
-
-What an optimizer with temporaries costs depends on what the process did to its heap before: `--against` measures one contender beside
-ours in a fresh process, and `--allocator keeps` lets glibc keep big blocks.
+Each part runs in a process of its own: what an optimizer with temporaries costs depends on what the process did to its
+heap before. Parts that the output has already are left out: a run that was stopped goes on where it was.
 """
 
 import argparse
-import ctypes
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
-import resource
-import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 
-from kernels import ADAM, NADAM, ROOT, Plan, load
-
-OURS = "ours: NAdam"
-COMPILED = "torch.compile of NAdam"  # takes minutes to compile: only where it is asked for
-HYPERS = {"lr": 1e-3, "mom": 0.9, "sqr_mom": 0.99, "eps": 1e-8, "wd": 0.01}
-BETAS = {"lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0.01}
+from figures import FIGURES, ORACLE
+from measure import cpu_name, keep_big_blocks
+from parts import Bench, parts
 
 
-def xresnet34_sizes():
-    """The elements of each parameter of an xresnet34 with 10 outputs: 116 tensors."""
-    sizes = []
-
-    def conv_norm(n_in, n_out, kernel):
-        sizes.extend([n_in * n_out * kernel * kernel, n_out, n_out])
-
-    for n_in, n_out in [(3, 32), (32, 32), (32, 64)]:
-        conv_norm(n_in, n_out, 3)
-    n_in = 64
-    for n_out, blocks in [(64, 3), (128, 4), (256, 6), (512, 3)]:
-        for _ in range(blocks):
-            conv_norm(n_in, n_out, 3)
-            conv_norm(n_out, n_out, 3)
-            if n_in != n_out:
-                conv_norm(n_in, n_out, 1)
-            n_in = n_out
-    return [*sizes, 512 * 10, 10]
+def header():
+    versions = {"torch": torch.__version__, **{name: importlib.metadata.version(name) for name in ("numpy", "timm")}}
+    date = datetime.date.today().isoformat()
+    return {"date": date, "cpu": cpu_name(), "python": platform.python_version(), **versions}
 
 
-SHAPES = {
-    "xresnet34": xresnet34_sizes(),
-    "one of 21,309,034": [sum(xresnet34_sizes())],
-    "one of 16,384": [16384],
-    "1,000 of 64": [64] * 1000,
-    "65,536 of 256": [256] * 65536,
+def read(path):
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def run_part(name, options):
+    """Runs a part in this process, shows it, and adds it to the output."""
+    if name.endswith("keeps"):
+        keep_big_blocks()
+    bench = Bench(options.library, options.rounds, options.quick)
+    load, start = os.getloadavg()[0], time.perf_counter()
+    with torch.no_grad():
+        tables = parts(options.quick, options.compile)[name](bench)
+    taken = round(time.perf_counter() - start, 1)
+    show(f"{name} ({taken} s, load {load:.2f})", tables)
+    report = read(options.output) or header()
+    report.setdefault("parts", {})[name] = {"rounds": bench.rounds, "taken": taken, "load": load, "tables": tables}
+    options.output.write_text(json.dumps(report, indent=2) + "\n")
+
+
+COLUMNS = {
+    "seconds": lambda value: f"{value * 1e6:16,.1f} us",
+    "ratio": lambda value: f"{value:10.3f} x",
+    "page_faults": lambda value: f"{value:12,.1f} page faults",
+    "ratio_a_parameter": lambda value: f"{value:10.3f} a parameter",
+    "seconds_a_tensor": lambda value: f"{value * 1e6:10.3f} us a tensor",
+    "difference": lambda value: f"{value:12.2e} apart",
 }
 
 
-def contenders(library, sizes, pool, names=None):
-    """Functions of no arguments, each of which takes one step; all over the same parameters and gradients."""
-    # Where the pages of a tensor happen to lie is worth some per cent: kernels share their state too.
-    params, grads = ([torch.randn(n) for n in sizes] for _ in range(2))
-    state = [[torch.zeros(n) for n in sizes] for _ in range(2)]
-
-    def ours(callbacks):
-        return Plan(library, callbacks, params, grads, *state, pool=pool, **HYPERS).step
-
-    def theirs(make, **options):
-        parameters = [torch.nn.Parameter(p) for p in params]
-        for p, g in zip(parameters, grads):
-            p.grad = g
-        return make(parameters, **BETAS, **options).step
-
-    def fused_op():
-        steps = [torch.ones(()) for _ in sizes]
-        options = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.01, "eps": 1e-8}
-        return lambda: torch._fused_adamw_(
-            params, grads, *state, [], steps, amsgrad=False, maximize=False, **options
-        )
-
-    decoupled = {"decoupled_weight_decay": True}
-    makers = {
-        OURS: lambda: ours(NADAM),
-        "ours: Adam": lambda: ours(ADAM),
-        "the same traffic, no arithmetic": lambda: ours(["TRAFFIC"]),
-        "torch._fused_adamw_": fused_op,
-        "torch AdamW(fused=True)": lambda: theirs(torch.optim.AdamW, fused=True),
-        "torch NAdam(foreach=True)": lambda: theirs(torch.optim.NAdam, foreach=True, **decoupled),
-        "torch NAdam(foreach=False)": lambda: theirs(torch.optim.NAdam, foreach=False, **decoupled),
-        COMPILED: lambda: torch.compile(theirs(torch.optim.NAdam, **decoupled)),
-    }
-    return {name: makers[name]() for name in names or makers if names or name != COMPILED}
-
-
-def seconds(run, times):
-    start = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - start) / times
-
-
-def page_faults(run, times=3):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(times):
-        run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / times
-
-
-def measure(runs, rounds):
-    """The median seconds of each, all measured in each round; short ones are repeated up to 5 ms."""
-    times = {name: max(1, int(5e-3 / min(seconds(run, 1) for _ in range(2)))) for name, run in runs.items()}
-    taken = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            taken[name].append(seconds(run, times[name]))
-    base = taken[OURS]
-    return {
-        name: {
-            "page_faults": page_faults(runs[name]),
-            "seconds": statistics.median(values),
-            "ratio": statistics.median(value / ours for value, ours in zip(values, base)),
-        }
-        for name, values in taken.items()
-    }
-
-
-def keep_big_blocks():
-    """Makes glibc keep freed memory: the allocator mode that is kindest to optimizers with temporaries."""
-    libc = ctypes.CDLL(None)
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    libc.mallopt(m_mmap_threshold, 1 << 30)
-    libc.mallopt(m_trim_threshold, 2**31 - 1)
-
-
-def show(title, results):
+def show(title, tables):
     print(f"\n{title}")
-    for name, result in results.items():
-        print(
-            f"  {name:34}{result['seconds'] * 1e6:14,.1f} us{result['ratio']:9.3f} x ours"
-            f"{result['page_faults']:10.1f} page faults"
-        )
+    for name, table in tables.items():
+        print(f"  {name}")
+        for contender, row in table.items():
+            print(f"    {contender:34}" + "".join(COLUMNS[key](value) for key, value in row.items()))
 
 
-def machine():
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(": ")[1] for line in lines if line.startswith("model name")), cpu)
-    return {"cpu": cpu, "python": platform.python_version(), "torch": torch.__version__}
+def show_figures(report, quick):
+    print("\nfigures to reach" + (", of small shapes: they mean nothing" if quick else ""))
+    for figure in report["figures"]:
+        limit = f"at least {figure['at_least']}" if "at_least" in figure else f"at most {figure['at_most']}"
+        value, verdict = figure.get("value"), "reached" if figure.get("reached") else "missed"
+        found = "not measured" if value is None else f"{value:.3g} {figure['unit']}, {verdict}"
+        print(f"  {figure['name']}: {found} ({limit})")
+        if "processes" in figure:
+            print("    of " + ", ".join(f"{ratio:.3f}" for ratio in figure["processes"]))
+
+
+def run_parts(names, options):
+    """Runs those parts whose results are not there yet, and returns the figures."""
+    there = [] if options.again else read(options.output).get("parts", {})
+    for name in names:
+        if name in there:
+            print(f"\n{name}: {options.output} has it")
+    wanted = [name for name in names if name not in there]
+    # To see that all parts work, one process will do.
+    batches = [wanted] if options.quick else [[name] for name in wanted]
+    for inside in filter(None, batches):
+        command = [sys.executable, __file__, *sys.argv[1:], "--output", options.output]
+        command += [word for name in inside for word in ("--inside", name)]
+        if status := subprocess.run(command).returncode:
+            sys.exit(status)
+    report = read(options.output)
+    results = {name: part["tables"] for name, part in report["parts"].items()}
+    report["figures"] = [figure.check(results) for figure in FIGURES]
+    options.output.write_text(json.dumps(report, indent=2) + "\n")
+    show_figures(report, options.quick)
+    return report["figures"]
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="npm run bench -- optim", description=__doc__.splitlines()[0])
+    parser.add_argument("--library", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--inside", action="append", help=argparse.SUPPRESS)
+    parser.add_argument("--list", action="store_true", help="list the parts")
+    parser.add_argument("--part", action="append", help="this part; may come several times")
+    parser.add_argument("--again", action="store_true", help="also the parts that the output has")
+    parser.add_argument("--compile", action="store_true", help="also torch.compile of NAdam, which takes minutes to compile")
+    parser.add_argument("--quick", action="store_true", help="small shapes and two rounds, to see that all parts work")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--output", type=Path, help="the JSON file to which the results are added")
+    return parser, parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--library", default=ROOT / "build/cmake/libfastopt_kernels.so")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", action="append", choices=SHAPES, help="this shape; may come several times")
-    parser.add_argument("--against", action="append", help="this contender beside ours; may come several times")
-    parser.add_argument("--allocator", choices=["default", "keeps"], default="default")
-    parser.add_argument("--output", type=Path, help="the JSON file to which the results are added")
-    options = parser.parse_args()
-
-    torch.set_num_threads(options.threads)
-    library = load(options.library)
-    pool = library.fastopt_pool_create(options.threads) if options.threads > 1 else None
-    report = {
-        "date": datetime.date.today().isoformat(),
-        **machine(),
-        "threads": options.threads,
-        "allocator": options.allocator,
-        "rounds": options.rounds,
-        "load": os.getloadavg()[0],
-        "results": {},
-    }
-    if options.allocator == "keeps":
-        keep_big_blocks()
-    names = [OURS, *options.against] if options.against else None
-    for shape in options.only or SHAPES:
-        results = measure(contenders(library, SHAPES[shape], pool, names), options.rounds)
-        report["results"][shape] = results
-        show(f"{shape}, {options.threads} thread(s), allocator: {options.allocator}", results)
-    if options.output:
-        earlier = json.loads(options.output.read_text()) if options.output.exists() else []
-        options.output.write_text(json.dumps([*earlier, report], indent=2) + "\n")
+    parser, options = parse()
+    if options.inside:
+        for name in options.inside:
+            run_part(name, options)
+        return
+    names = list(parts(options.quick, options.compile))
+    if options.list:
+        print("\n".join(names))
+        return
+    if unknown := set(options.part or []) - set(names):
+        parser.error(f"--part: expected names that --list prints, got {', '.join(unknown)}")
+    with tempfile.TemporaryDirectory() as folder:
+        options.output = options.output or Path(folder) / "optim.json"
+        figures = run_parts(options.part or names, options)
+    # Times of small shapes mean nothing, but all are to be there.
+    if options.quick and not options.part:
+        if missing := [figure["name"] for figure in figures if "value" not in figure]:
+            sys.exit(f"--quick: not measured: {', '.join(missing)}")
+    if not next(figure for figure in figures if figure["name"] == ORACLE).get("reached", True):
+        sys.exit(f"{ORACLE}: our weights differ from its")
 
 
 if __name__ == "__main__":
-    with torch.no_grad():
-        main()
+    main()

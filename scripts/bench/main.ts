@@ -9,6 +9,7 @@ import { SetupError } from '../../lib/setup/error';
 import { run } from '../../lib/setup/run';
 import { callgrind } from './callgrind';
 import { buildTarget } from './native';
+import { pythonWithTorch } from './python';
 
 interface Bench {
   readonly about: string;
@@ -19,6 +20,11 @@ interface Bench {
 
 const root = packageRoot();
 
+function sharedLibrary(name: string): string {
+  if (process.platform === 'win32') return `${name}.dll`;
+  return `lib${name}.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
+}
+
 /** Where a bench stores what it measures; nowhere when it only shows that it works. */
 function stored(name: string, args: readonly string[]): string[] {
   if (args.includes('--quick') || args.includes('--output')) return [];
@@ -27,6 +33,20 @@ function stored(name: string, args: readonly string[]): string[] {
 }
 
 const benches: Readonly<Record<string, Bench>> = {
+  optim: {
+    about: "a fused step beside PyTorch's and timm's optimizers, in parts, each in its own process",
+    needs: 'CMake, a C++ compiler, Python with pip, 12 GB of memory; about a quarter of an hour',
+    options:
+      '[--list] [--part NAME]... [--again] [--compile] [--rounds N] [--output FILE] [--quick]',
+    async run(args) {
+      const { command, env } = await pythonWithTorch();
+      const library = await buildTarget('fastopt_kernels', sharedLibrary('fastopt_kernels'));
+      const script = join(root, 'bench/native/optim.py');
+      return run(command, [script, '--library', library, ...args, ...stored('optim', args)], {
+        env,
+      });
+    },
+  },
   step: {
     about: 'a fused step from TypeScript, above the C kernel that it calls',
     needs: 'CMake and a C++ compiler; under a minute',
