@@ -20,6 +20,13 @@ const PACKAGES = [
   'typing_extensions',
 ];
 
+/** Prints the version of torch, or what is missing. */
+const TELL = `
+from importlib.util import find_spec
+missing = [name for name in ("numpy", "timm", "torch") if find_spec(name) is None]
+print(f"no {', '.join(missing)}" if missing else f"torch {__import__('torch').__version__}")
+`;
+
 const root = packageRoot();
 
 async function install(python: string, folder: string): Promise<void> {
@@ -56,11 +63,13 @@ export async function pythonWithTorch(): Promise<Python> {
   if (!found) throw new SetupError('bench: no libtorch was found: run "npm run build" first');
   const named = process.env.FASTOPT_PYTHON;
   const python = named ? { command: named, env: process.env } : await makePython(found.path);
-  const imports = 'import importlib.metadata, numpy, torch; importlib.metadata.version("timm")';
-  const args = ['-c', `${imports}; print(torch.__version__)`];
-  const { stdout, stderr } = spawnSync(python.command, args, { encoding: 'utf8', env: python.env });
-  if (stdout.trim() === found.version) return python;
-  const got = stdout.trim() ? `torch ${stdout.trim()}` : stderr.trim();
+  const { stdout, stderr, error } = spawnSync(python.command, ['-c', TELL], {
+    encoding: 'utf8',
+    env: python.env,
+  });
+  // Where Python fails, its last line says why.
+  const got = error ? error.message : stdout.trim() || stderr.trim().split('\n').at(-1) || 'no answer';
+  if (got === `torch ${found.version}`) return python;
   throw new SetupError(
     `bench: expected a Python that has numpy, timm and torch ${found.version}, got ${python.command} with ${got}; set FASTOPT_PYTHON to one that has them`,
   );
