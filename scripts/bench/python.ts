@@ -68,7 +68,9 @@ export async function pythonWithTorch(): Promise<Python> {
     env: python.env,
   });
   // Where Python fails, its last line says why.
-  const got = error ? error.message : stdout.trim() || stderr.trim().split('\n').at(-1) || 'no answer';
+  const got = error
+    ? error.message
+    : stdout.trim() || stderr.trim().split('\n').at(-1) || 'no answer';
   if (got === `torch ${found.version}`) return python;
   throw new SetupError(
     `bench: expected a Python that has numpy, timm and torch ${found.version}, got ${python.command} with ${got}; set FASTOPT_PYTHON to one that has them`,
