@@ -17,13 +17,11 @@ export interface FusedRun {
 /** Why a step is left to the callbacks when everything else fits: they make the state. */
 export const noStateYet = 'a parameter has no state yet';
 
-// The fields of `fastopt_hypers` and `fastopt_counters` in native/optim/fused/fused.h, in their order.
-const hyperNames = [
-  ...['lr', 'mom', 'sqr_mom', 'eps', 'wd', 'nu_1', 'nu_2', 'momentum_decay'],
-  ...['grad_scale', 'slow_step'],
-];
-const hyperCount = hyperNames.length + 16;
-const [stepAt, doWdAt, muProductAt, counterCount] = [0, 1, 2, 3];
+// How many numbers `fastopt_hypers` and `fastopt_counters` in native/optim/fused/fused.h have, and where own hypers begin.
+const hyperCount = 26;
+const ownHypersAt = 10;
+const counterCount = 3; // step, do_wd, mu_product
+const averageKeys = ['grad_avg', 'sqr_avg'];
 
 function handleOf(value: unknown): TensorHandle | undefined {
   return value instanceof Tensor && !value.isDisposed ? Tensor.handleOf(value) : undefined;
@@ -35,35 +33,41 @@ function handleOf(value: unknown): TensorHandle | undefined {
  */
 export class FusedEngine {
   readonly #pipeline: FusedPipeline;
-  readonly #hyperNames: readonly string[];
+  // The keys of the state to watch besides the two averages, which are read by name: that is quicker.
+  readonly #otherKeys: readonly string[];
   readonly #countsSteps: boolean;
   readonly #countsMu: boolean;
   #params: readonly Tensor[] = [];
   #groups: readonly number[] = [];
   #states: ParamState[] = [];
-  // All states of the first parameter, then those of the second: what the plan was made of, to see what has been replaced.
-  #tensors: unknown[] = [];
+  #changesSeen = -1;
+  #disposalsSeen = -1;
+  // What the plan was made of, to see what has been replaced: the averages and the other keys, parameter by parameter.
+  #values: unknown[] = [];
   #plan: PlanHandle | undefined;
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
 
   constructor(pipeline: FusedPipeline) {
-    const { numbers, ownHypers } = pipeline;
+    const { numbers, states, unkept } = pipeline;
     this.#pipeline = pipeline;
-    this.#hyperNames = [...hyperNames, ...ownHypers];
+    this.#otherKeys = [...states.map(({ name }) => name), ...unkept].filter(
+      (key) => !averageKeys.includes(key),
+    );
     this.#countsSteps = numbers.includes(fusedNumber.stepStat);
     this.#countsMu = numbers.includes(fusedNumber.muProduct);
   }
 
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
   step(run: FusedRun): string | undefined {
-    const changed = this.#read(run);
-    if (changed || this.#plan === undefined) {
+    this.#setParams(run);
+    const changed = this.#read(run.frozenIdx);
+    if (changed || this.#plan === undefined || this.#someDisposed()) {
       const reason = this.#replan();
       if (reason !== undefined) return reason;
     }
-    const unfit = this.#unkept() ?? this.#readHypers(run.hypers);
+    const unfit = this.#readHypers(run.hypers);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
     const reason = native.fusedStep(this.#plan, this.#hypers, this.#counters, this.#active);
     if (reason === undefined) this.#write();
@@ -74,93 +78,126 @@ export class FusedEngine {
     if (this.#plan !== undefined) native.fusedDispose(this.#plan);
     this.#plan = undefined;
     this.#states = [];
-    this.#tensors = [];
+    this.#values = [];
+    this.#changesSeen = -1;
+  }
+
+  #setParams({ paramLists, states }: FusedRun): void {
+    let count = 0;
+    for (let i = 0; i < paramLists.length; i++) count += paramLists[i]?.length ?? 0;
+    if (count !== this.#params.length) {
+      this.dispose(); // groups are only ever added
+      this.#params = paramLists.flat();
+      this.#groups = paramLists.flatMap((group, i) => group.map(() => i));
+      this.#counters = new Float64Array(count * counterCount);
+      this.#active = new Uint8Array(count);
+      this.#hypers = new Float64Array(paramLists.length * hyperCount);
+    }
+    if (states.changes === this.#changesSeen) return;
+    this.#states = this.#params.map((p) => states.get(p));
+    this.#changesSeen = states.changes;
   }
 
   // Reads flags and counters; tells whether the plan was made of other tensors.
-  #read({ paramLists, states, frozenIdx }: FusedRun): boolean {
-    let changed = this.#setParams(paramLists);
-    const { states: touched } = this.#pipeline;
+  #read(frozenIdx: number): boolean {
+    let changed = false;
+    const [states, values, groups, otherKeys] = [
+      this.#states,
+      this.#values,
+      this.#groups,
+      this.#otherKeys,
+    ];
     const [counters, active] = [this.#counters, this.#active];
-    for (let i = 0; i < this.#params.length; i++) {
-      const p = this.#params[i];
-      if (p === undefined) continue;
-      const state = states.get(p);
-      this.#states[i] = state;
-      for (let k = 0; k < touched.length; k++) {
-        const value = state[touched[k]?.name ?? ''];
-        const known = i * touched.length + k;
-        if (value === this.#tensors[known]) continue;
-        this.#tensors[known] = value;
+    let known = 0;
+    let at = 0;
+    for (let i = 0; i < states.length; i++) {
+      const state = states[i];
+      if (state === undefined) continue;
+      const { grad_avg, sqr_avg, step, do_wd, mu_product } = state;
+      if (grad_avg !== values[known] || sqr_avg !== values[known + 1]) {
+        values[known] = grad_avg;
+        values[known + 1] = sqr_avg;
         changed = true;
       }
-      const { step, do_wd, mu_product } = state;
-      const at = i * counterCount;
-      counters[at + stepAt] = typeof step === 'number' ? step : 0;
-      counters[at + doWdAt] = do_wd === undefined || do_wd ? 1 : 0;
-      counters[at + muProductAt] = typeof mu_product === 'number' ? mu_product : 1;
-      active[i] = (this.#groups[i] ?? 0) >= frozenIdx || state.force_train ? 1 : 0;
+      known += 2;
+      for (let k = 0; k < otherKeys.length; k++) {
+        const value = state[otherKeys[k] ?? ''];
+        if (value !== values[known]) {
+          values[known] = value;
+          changed = true;
+        }
+        known += 1;
+      }
+      counters[at] = typeof step === 'number' ? step : 0;
+      counters[at + 1] = do_wd === undefined || do_wd ? 1 : 0;
+      counters[at + 2] = typeof mu_product === 'number' ? mu_product : 1;
+      at += counterCount;
+      active[i] = (groups[i] ?? 0) >= frozenIdx || state.force_train ? 1 : 0;
     }
     return changed;
   }
 
-  #setParams(paramLists: readonly (readonly Tensor[])[]): boolean {
-    const count = paramLists.reduce((sum, group) => sum + group.length, 0);
-    if (count === this.#params.length) return false; // groups are only ever added
-    this.#params = paramLists.flat();
-    this.#groups = paramLists.flatMap((group, i) => group.map(() => i));
-    this.#counters = new Float64Array(count * counterCount);
-    this.#active = new Uint8Array(count);
-    this.#hypers = new Float64Array(paramLists.length * hyperCount);
-    return true;
+  #someDisposed(): boolean {
+    if (Tensor.disposals === this.#disposalsSeen) return false;
+    this.#disposalsSeen = Tensor.disposals;
+    return (
+      this.#params.some((p) => p.isDisposed) ||
+      this.#values.some((value) => value instanceof Tensor && value.isDisposed)
+    );
   }
 
   #replan(): string | undefined {
     if (this.#plan !== undefined) native.fusedDispose(this.#plan);
-    const { numbers, programs, states } = this.#pipeline;
-    const count = this.#params.length * states.length;
+    this.#plan = undefined;
+    const { numbers, programs, states, unkept } = this.#pipeline;
+    const found = unkept.find((key) => this.#states.some((state) => state[key] !== undefined));
+    if (found !== undefined) return `a state has a ${found} that no callback keeps up`;
+    if (this.#params.some((p) => p.isDisposed)) return 'a parameter has been disposed';
     const plan = native.fusedPlan(
       numbers,
       programs,
       states.flatMap(({ array, scalar, written }) => [array, Number(scalar), Number(written)]),
       this.#params.map((p) => Tensor.handleOf(p)),
-      Array.from({ length: count }, (_, i) => handleOf(this.#tensors[i])),
+      this.#states.flatMap((state) => states.map(({ name }) => handleOf(state[name]))),
       this.#groups,
     );
-    this.#plan = typeof plan === 'string' ? undefined : plan;
-    return typeof plan === 'string' ? plan : undefined;
-  }
-
-  // A step may read an average that was loaded and that no callback keeps up: `rmsPropStep` does.
-  #unkept(): string | undefined {
-    const name = this.#pipeline.unkept.find((key) =>
-      this.#states.some((state) => state[key] !== undefined),
-    );
-    return name && `a state has a ${name} that no callback keeps up`;
+    if (typeof plan === 'string') return plan;
+    this.#plan = plan;
+    return undefined;
   }
 
   #readHypers(hypers: readonly Hyper[]): string | undefined {
-    const names = this.#hyperNames;
+    const { numbers, ownHypers } = this.#pipeline;
+    const values = this.#hypers;
     for (let group = 0; group < hypers.length; group++) {
-      const hyper = hypers[group] ?? {};
-      if (hyper.beta && this.#pipeline.numbers.includes(fusedNumber.radamStep))
-        return 'beta is not 0';
-      for (let i = 0; i < names.length; i++) {
-        this.#hypers[group * hyperCount + i] = hyper[names[i] ?? ''] ?? 0;
-      }
+      const { lr, mom, sqr_mom, eps, wd, nu_1, nu_2, momentum_decay, beta } = hypers[group] ?? {};
+      if (beta && numbers.includes(fusedNumber.radamStep)) return 'beta is not 0';
+      const at = group * hyperCount;
+      values[at] = lr ?? 0;
+      values[at + 1] = mom ?? 0;
+      values[at + 2] = sqr_mom ?? 0;
+      values[at + 3] = eps ?? 0;
+      values[at + 4] = wd ?? 0;
+      values[at + 5] = nu_1 ?? 0;
+      values[at + 6] = nu_2 ?? 0;
+      values[at + 7] = momentum_decay ?? 0;
+      for (let i = 0; i < ownHypers.length; i++)
+        values[at + ownHypersAt + i] = hypers[group]?.[ownHypers[i] ?? ''] ?? 0;
     }
     return undefined;
   }
 
   // Writes back what was counted; a parameter that never had a gradient has no count.
   #write(): void {
-    const counters = this.#counters;
-    for (let i = 0; i < this.#states.length; i++) {
-      const state = this.#states[i];
-      if (state === undefined || !this.#active[i]) continue;
-      const step = counters[i * counterCount + stepAt] ?? 0;
-      if (this.#countsSteps && step > 0) state.step = step;
-      if (this.#countsMu && step > 0) state.mu_product = counters[i * counterCount + muProductAt];
+    if (!this.#countsSteps) return;
+    const [states, counters, active] = [this.#states, this.#counters, this.#active];
+    let at = 0;
+    for (let i = 0; i < states.length; i++, at += counterCount) {
+      const state = states[i];
+      const step = counters[at] ?? 0;
+      if (state === undefined || !active[i] || step === 0) continue;
+      state.step = step;
+      if (this.#countsMu) state.mu_product = counters[at + 2];
     }
   }
 }

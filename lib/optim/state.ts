@@ -6,6 +6,13 @@ import type { ParamState } from './types';
 
 /** The states of parameters, by the parameter. Reading one that isn't there makes it, as in Python's `defaultdict`. */
 export class StateMap extends Map<Tensor, ParamState> {
+  #changes = 0;
+
+  /** Counts how often a state object came, went or was replaced. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   override get(p: Tensor): ParamState {
     const known = super.get(p);
     if (known !== undefined) return known;
@@ -16,8 +23,14 @@ export class StateMap extends Map<Tensor, ParamState> {
     return state;
   }
 
+  override set(p: Tensor, state: ParamState): this {
+    this.#changes += 1;
+    return super.set(p, state);
+  }
+
   /** Forgets a parameter's state, flags included, and disposes of its tensors. */
   override delete(p: Tensor): boolean {
+    this.#changes += 1;
     const old = super.get(p);
     if (old !== undefined) release(p, old, {});
     return super.delete(p);
@@ -35,6 +48,7 @@ export class StateMap extends Map<Tensor, ParamState> {
   }
 
   #forget(): void {
+    this.#changes += 1;
     super.clear();
   }
 }

@@ -70,6 +70,7 @@ export interface BackwardOptions {
  */
 export class Tensor extends Scoped {
   readonly #handle: TensorHandle;
+  static #disposals = 0;
   #disposed = false;
   #grad: Tensor | undefined;
 
@@ -90,6 +91,11 @@ export class Tensor extends Scoped {
   /** @internal */
   static handleOf(value: Tensor): TensorHandle {
     return value.#handle;
+  }
+
+  /** @internal How many tensors have been disposed so far: while it stays, what was live still is. */
+  static get disposals(): number {
+    return Tensor.#disposals;
   }
 
   /** The sizes of all dimensions; `[]` for a scalar. */
@@ -309,6 +315,7 @@ export class Tensor extends Scoped {
   override dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    Tensor.#disposals += 1;
     native.dispose(this.#handle);
   }
 

@@ -1,6 +1,7 @@
 #include "optim/fused_plan.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <optional>
@@ -27,7 +28,9 @@ std::optional<fastopt_dtype> fused_dtype(at::ScalarType type) {
   }
 }
 
-at::ScalarType state_dtype(at::ScalarType type) { return type == at::kDouble ? type : at::kFloat; }
+at::ScalarType state_dtype_of(at::ScalarType type) {
+  return type == at::kDouble ? type : at::kFloat;
+}
 
 bool writes_grad(const Pipeline& pipeline) {
   const auto& callbacks = pipeline.callbacks;
@@ -66,11 +69,37 @@ void on_libtorch_threads(void*, void (*task)(void*), void* context) {
 
 bool same_layout(const at::Tensor& tensor, const at::Tensor& param) {
   return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.sizes() == param.sizes() &&
-         tensor.strides() == param.strides();
+         tensor.strides() == param.strides() && !tensor.is_neg();
 }
 
 bool same_number(const at::Tensor& tensor) {
   return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.numel() == 1;
+}
+
+inline bool same(c10::IntArrayRef a, c10::IntArrayRef b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
+// Whether two tensors have their elements in the same order. What is contiguous has, whatever its
+// shape; so the shape of a state is compared when the plan is made.
+inline bool lies_alike(const c10::TensorImpl& a, const c10::TensorImpl& b) {
+  constexpr auto kContiguous = at::MemoryFormat::Contiguous;
+  if (a.is_contiguous_default(kContiguous) && b.is_contiguous_default(kContiguous))
+    return a.numel() == b.numel();
+  const auto sizes = a.sizes(), others = b.sizes();
+  return sizes.size() == others.size() && same(sizes, others) && same(a.strides(), b.strides());
+}
+
+inline void* address(const c10::TensorImpl& tensor, int64_t item_size) {
+  return static_cast<char*>(tensor.unsafe_storage().mutable_data()) +
+         tensor.storage_offset() * item_size;
+}
+
+inline const void* memory_of(const c10::TensorImpl& tensor) {
+  return tensor.unsafe_storage().unsafeGetStorageImpl();
 }
 
 }  // namespace
@@ -82,6 +111,7 @@ std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> member
   plan->dtype_ = members[0].param.scalar_type();
   const auto dtype = fused_dtype(plan->dtype_);
   if (!dtype) return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
+  plan->state_dtype_ = state_dtype_of(plan->dtype_);
   plan->states_ = pipeline.states;
   plan->writes_grad_ = writes_grad(pipeline);
 
@@ -95,6 +125,10 @@ std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> member
     if (!param.is_cpu()) return "a parameter is on " + param.device().str();
     if (!is_apart(param) || !std::all_of(states.begin(), states.end(), is_apart))
       return "two parameters or states share memory";
+    for (size_t i = 0; i < states.size(); ++i) {
+      if (states[i].defined() && !pipeline.states[i].scalar && states[i].sizes() != param.sizes())
+        return "a state, " + describe(states[i]) + ", has another shape than its parameter";
+    }
     plan->groups_ = std::max(plan->groups_, static_cast<size_t>(group) + 1);
     fastopt_tensor tensor{};
     tensor.size = param.numel();
@@ -106,7 +140,7 @@ std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> member
     programs.push_back({nodes.data(), static_cast<int64_t>(nodes.size())});
   fastopt_plan_options options{};
   options.dtype = *dtype;
-  options.state_dtype = *fused_dtype(state_dtype(plan->dtype_));
+  options.state_dtype = *fused_dtype(plan->state_dtype_);
   options.callbacks = pipeline.callbacks.data();
   options.callback_count = static_cast<int64_t>(pipeline.callbacks.size());
   options.programs = programs.data();
@@ -118,8 +152,27 @@ std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> member
   if (reason != nullptr) return reason;
   plan->plan_.reset(raw);
   plan->members_ = std::move(members);
+  plan->remember();
   made = std::move(plan);
   return {};
+}
+
+// What a step goes through, without a detour.
+void FusedPlan::remember() {
+  plain_ = at::empty({0}, at::kFloat).key_set();
+  type_ = c10::scalarTypeToTypeMeta(dtype_);
+  state_type_ = c10::scalarTypeToTypeMeta(state_dtype_);
+  uses_ = states_.size();
+  auto* tensor = fastopt_plan_tensors(plan_.get());
+  for (const auto& member : members_) {
+    params_.push_back(member.param.unsafeGetTensorImpl());
+    for (size_t i = 0; i < uses_; ++i) {
+      const auto [array, scalar, written] = states_[i];
+      touched_.push_back(
+          {member.states[i].unsafeGetTensorImpl(), &array_of(*tensor, array), scalar, written});
+    }
+    ++tensor;
+  }
 }
 
 std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
@@ -139,7 +192,7 @@ std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
     const auto& state = states[i];
     if (!state.defined()) return "a parameter has no state yet";
     const bool fits = states_[i].scalar ? same_number(state) : same_layout(state, param);
-    if (state.scalar_type() != state_dtype(dtype_) || !fits) {
+    if (state.scalar_type() != state_dtype_ || !fits) {
       return "a state, " + describe(state) + ", lies otherwise in memory than its parameter";
     }
     if (state.is_alias_of(grad)) return "a gradient shares memory with a state";
@@ -147,37 +200,60 @@ std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
   return {};
 }
 
-// Raw writes are unknown to autograd, which would go on with spoilt values.
-void FusedPlan::announce(const Member& member) const {
-  const auto bump = [](const at::Tensor& tensor) {
-    if (!tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
+// The checks of `why_not` as far as they hold for most tensors; false is no verdict.
+inline bool FusedPlan::surely_fits(const c10::TensorImpl& param, const c10::TensorImpl& grad,
+                                   const Touched* states) const {
+  const auto plain = [this](const c10::TensorImpl& tensor, caffe2::TypeMeta dtype) {
+    return tensor.key_set() == plain_ && tensor.dtype() == dtype;
   };
-  bump(member.param);
-  for (size_t i = 0; i < states_.size(); ++i) {
-    if (states_[i].written) bump(member.states[i]);
+  if (!plain(param, type_) || !param.is_non_overlapping_and_dense_default()) return false;
+  if (!plain(grad, type_) || !lies_alike(grad, param) || memory_of(grad) == memory_of(param))
+    return false;
+  for (const auto* state = states; state != states + uses_; ++state) {
+    const auto& tensor = *state->tensor;
+    const bool fits = state->scalar ? tensor.numel() == 1 : lies_alike(tensor, param);
+    if (!fits || !plain(tensor, state_type_) || memory_of(tensor) == memory_of(grad)) return false;
   }
-  if (writes_grad_) bump(member.param.grad());
+  return true;
+}
+
+// Raw writes are unknown to autograd, which would go on with spoilt values. This is said while the
+// tensor is at hand, before the kernels run: should another tensor turn out unfit, the callbacks
+// write all the same.
+void FusedPlan::announce(size_t i) const {
+  const auto bump = [](c10::TensorImpl& tensor) {
+    if (tensor.version_counter().enabled()) tensor.bump_version();  // inference tensors have none
+  };
+  bump(*params_[i]);
+  for (const auto* state = &touched_[i * uses_]; state != &touched_[(i + 1) * uses_]; ++state)
+    if (state->written) bump(*state->tensor);
+  if (writes_grad_) bump(*params_[i]->grad().unsafeGetTensorImpl());
 }
 
 std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* counters,
                             const uint8_t* active) {
   auto* tensors = fastopt_plan_tensors(plan_.get());
-  for (size_t i = 0; i < members_.size(); ++i) {
-    const auto& member = members_[i];
+  const auto count = members_.size(), uses = uses_;
+  const auto item_size = static_cast<int64_t>(type_.itemsize());
+  const auto state_size = static_cast<int64_t>(state_type_.itemsize());
+  for (size_t i = 0; i < count; ++i) {
     auto& tensor = tensors[i];
     tensor.grad = nullptr;
-    if (active[i] == 0 || !member.param.grad().defined()) continue;
-    if (auto reason = why_not(member, tensor.size); !reason.empty()) return reason;
-    tensor.param = member.param.mutable_data_ptr();
+    if (active[i] == 0) continue;
+    const auto& param = *params_[i];
+    const auto& grad = param.grad();
+    if (!grad.defined()) continue;
+    const auto* states = touched_.data() + i * uses;
+    if (param.numel() != tensor.size || !surely_fits(param, *grad.unsafeGetTensorImpl(), states)) {
+      if (auto reason = why_not(members_[i], tensor.size); !reason.empty()) return reason;
+    }
+    tensor.param = address(param, item_size);
     // An empty tensor has no address, and is counted all the same; nothing of it is read.
-    tensor.grad = tensor.size == 0 ? &tensor : member.param.grad().mutable_data_ptr();
-    for (size_t k = 0; k < states_.size(); ++k)
-      array_of(tensor, states_[k].array) = member.states[k].mutable_data_ptr();
+    tensor.grad = tensor.size == 0 ? &tensor : address(*grad.unsafeGetTensorImpl(), item_size);
+    for (size_t k = 0; k < uses; ++k) *states[k].array = address(*states[k].tensor, state_size);
+    announce(i);
   }
   fastopt_plan_step(plan_.get(), hypers, counters, on_libtorch_threads, nullptr);
-  for (size_t i = 0; i < members_.size(); ++i) {
-    if (tensors[i].grad != nullptr) announce(members_[i]);
-  }
   return {};
 }
 

@@ -54,15 +54,31 @@ class FusedPlan {
     void operator()(fastopt_plan* plan) const { fastopt_plan_destroy(plan); }
   };
 
+  struct Touched {
+    c10::TensorImpl* tensor;
+    void** array;
+    bool scalar, written;
+  };
+
+  void remember();
+  bool surely_fits(const c10::TensorImpl& param, const c10::TensorImpl& grad,
+                   const Touched* states) const;
   std::string why_not(const Member& member, int64_t planned) const;
-  void announce(const Member& member) const;
+  void announce(size_t i) const;
 
   std::unique_ptr<fastopt_plan, Destroy> plan_;
   std::vector<Member> members_;
   std::vector<StateUse> states_;
   size_t groups_ = 0;
-  at::ScalarType dtype_ = at::kFloat;
+  at::ScalarType dtype_ = at::kFloat, state_dtype_ = at::kFloat;
   bool writes_grad_ = false;
+
+  // The tensors once more, as a step goes through them, and where the kernels look for the states.
+  std::vector<c10::TensorImpl*> params_;
+  std::vector<Touched> touched_;
+  size_t uses_ = 0;
+  c10::DispatchKeySet plain_;
+  caffe2::TypeMeta type_, state_type_;
 };
 
 }  // namespace fastopt::optim

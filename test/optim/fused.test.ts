@@ -251,17 +251,6 @@ test('channels-last weights are stepped where gradient and state lie alike', () 
   p.dispose();
 });
 
-test('a group that is added later is stepped as well', () => {
-  const [a, b] = [param([1]), param([1])];
-  const opt = stepped(a);
-  opt.addParamGroup([b]);
-  opt.step();
-  opt.step();
-  expect([opt.state.get(a).step, opt.state.get(b).step]).toEqual([4, 2]);
-  expect(opt.explain()).toContain('in one pass over 2 parameters');
-  opt.dispose();
-});
-
 test('the network of the main job is stepped in one pass', () => {
   using model = models.xresnet18({ nOut: 2 });
   for (const p of model.parameters()) p.grad = zeros(p.shape);
