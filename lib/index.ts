@@ -167,6 +167,9 @@ export {
   DataLoader,
   mnist,
   normalizeImages,
+  prefetch,
+  randomCrop,
+  randomFlip,
   type Batch,
   type BatchTransform,
   type DataLoaderOptions,
@@ -175,5 +178,8 @@ export {
   type ImageDataset,
   type LabelledImages,
   type Loader,
+  type PrefetchOptions,
+  type RandomCropOptions,
+  type RandomFlipOptions,
   type TensorPair,
 } from './data';

@@ -44,7 +44,11 @@ class JsonEpochs extends Callback {
 export const jsonReport: Report = {
   callbacks: [new JsonEpochs()],
   start: (learn, { json: _, ...settings }) =>
-    printJson('start', { ...settings, parameters: countParameters(learn) }),
+    printJson('start', {
+      ...settings,
+      device: learn.device,
+      parameters: countParameters(learn),
+    }),
   end: (learn, seconds) => printJson('end', { ...lastValues(learn), seconds }),
   stopped: (learn, seconds) =>
     printJson('stopped', { batches: learn.trainIter, smooth_loss: learn.smoothLoss, seconds }),
@@ -53,11 +57,11 @@ export const jsonReport: Report = {
 /** Prints sentences around the learner's own table. */
 export const textReport: Report = {
   callbacks: [],
-  start: (learn, { arch, opt, data, limit, validLimit, epochs, seed, device }) => {
+  start: (learn, { arch, opt, data, limit, validLimit, epochs, seed }) => {
     const parameters = countParameters(learn).toLocaleString('en');
     const length = epochs === 1 ? '1 epoch' : `${epochs} epochs`;
     print(
-      `${arch} (${parameters} parameters) with ${opt} on ${limit} images of ${data}, ${length} on ${device}, seed ${seed}`,
+      `${arch} (${parameters} parameters) with ${opt} on ${limit} images of ${data}, ${length} on ${learn.device}, seed ${seed}`,
     );
     print(`measured on ${validLimit} other images`);
   },

@@ -20,13 +20,13 @@ function positive(text: string): number {
   throw new InvalidArgumentError('Expected a number above 0.');
 }
 
-function isDevice(text: string): text is Device {
-  return /^(cpu|cuda(:\d+)?)$/.test(text);
+function isDevice(text: string): text is Device | 'auto' {
+  return /^(auto|cpu|cuda(:\d+)?)$/.test(text);
 }
 
-function device(text: string): Device {
+function device(text: string): Device | 'auto' {
   if (isDevice(text)) return text;
-  throw new InvalidArgumentError('Expected cpu, cuda or cuda:N.');
+  throw new InvalidArgumentError('Expected auto, cpu, cuda or cuda:N.');
 }
 
 /** Adds `fastopt train`, which trains an xresnet by one cycle and prints how it goes. */
@@ -49,7 +49,13 @@ export function addTrain(program: Command): void {
     .option('--limit <n>', 'images to train on', wholeFrom(1), 10_000)
     .option('--valid-limit <n>', 'other images to measure on', wholeFrom(1), 2000)
     .option('--seed <n>', 'the same seed gives the same losses', wholeFrom(0), 42)
-    .option('--device <name>', 'cpu, cuda or cuda:N', device, 'cpu')
+    .option('--device <name>', 'cpu, cuda, cuda:N, or auto: a GPU if there is one', device, 'auto')
+    .addOption(
+      new Option('--precision <name>', 'what the network computes in')
+        .choices(['fp32', 'bf16', 'fp16'])
+        .default('fp32'),
+    )
+    .option('--channels-last', 'lay out images channels last, which is often faster', false)
     .option('--json', 'print a JSON object a line: start, each epoch, end', false)
     .action(async (settings: TrainSettings, command: Command) => {
       // Imported only here: the rest must work where there is no libtorch.

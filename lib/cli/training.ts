@@ -3,6 +3,8 @@ import {
   Adam,
   ArgumentError,
   cifar10,
+  cuda,
+  CudaUnavailableError,
   DataLoader,
   Learner,
   manualSeed,
@@ -12,10 +14,11 @@ import {
   nn,
   normalizeImages,
   SGD,
-  TorchError,
   zeros,
   type Device,
   type ImageDataset,
+  type LabelledImages,
+  type TensorPair,
 } from '@fastopt/torch';
 import { jsonReport, textReport, type Report } from './report';
 
@@ -30,7 +33,9 @@ export interface TrainSettings {
   readonly limit: number;
   readonly validLimit: number;
   readonly seed: number;
-  readonly device: Device;
+  readonly device: Device | 'auto';
+  readonly precision: 'fp32' | 'bf16' | 'fp16';
+  readonly channelsLast: boolean;
   readonly json: boolean;
 }
 
@@ -46,16 +51,17 @@ const optimizers = {
 
 const datasets = { mnist, cifar10 };
 
-function checkDevice(device: Device): void {
+// Before the images are read, which takes a while.
+function chooseDevice(name: Device | 'auto'): Device {
+  const device = name === 'auto' ? (cuda.isAvailable() ? 'cuda' : 'cpu') : name;
   try {
     zeros(1, { device }).dispose();
+    return device;
   } catch (cause) {
-    if (!(cause instanceof TorchError)) throw cause;
-    const hint =
-      device === 'cpu'
-        ? ''
-        : '; the libtorch in use may be one for the CPU: "npx fastopt doctor" tells';
-    throw new SettingsError(`--device ${device} is not available here${hint}`, { cause });
+    if (!(cause instanceof CudaUnavailableError)) throw cause;
+    throw new SettingsError(`--device ${device} is not available here: ${cause.message}`, {
+      cause,
+    });
   }
 }
 
@@ -74,30 +80,37 @@ async function readImages({ data, limit, validLimit }: TrainSettings): Promise<I
  * @throws SettingsError when the device or the images aren't here, or a batch is larger than the images.
  */
 export async function prepare(settings: TrainSettings): Promise<Learner> {
-  const { arch, opt, bs, seed, device, json, limit } = settings;
-  checkDevice(device);
+  const { arch, opt, bs, seed, json, limit, channelsLast } = settings;
+  const device = chooseDevice(settings.device);
   if (bs > limit) throw new SettingsError(`--bs ${bs} is more than the ${limit} images of --limit`);
   const { train, valid, classes, mean, std } = await readImages(settings);
   manualSeed(seed);
   const transform = normalizeImages(mean, std);
+  // The set is small: a GPU has it as a whole.
+  const onDevice = ({ x, y }: LabelledImages): TensorPair => [x.to(device), y.to(device)];
   const dls = {
     // Batch norm can't train on a last batch of one image.
-    train: new DataLoader([train.x, train.y], {
+    train: new DataLoader(onDevice(train), {
       bs,
       shuffle: true,
       dropLast: true,
       seed,
       transform,
     }),
-    valid: new DataLoader([valid.x, valid.y], { bs, transform }),
+    valid: new DataLoader(onDevice(valid), { bs, transform }),
   };
-  const model = models[arch]({ cIn: mean.length, nOut: classes.length }).to(device);
-  return new Learner(dls, model, {
+  const model = models[arch]({ cIn: mean.length, nOut: classes.length });
+  const learn = new Learner(dls, model, {
     lossFunc: nn.crossEntropy,
+    device,
+    channelsLast,
     optFunc: optimizers[opt],
     metrics: accuracy,
     progress: !json,
   });
+  if (settings.precision === 'bf16') learn.toBf16();
+  if (settings.precision === 'fp16') learn.toFp16();
+  return learn;
 }
 
 /** Trains by one cycle and reports; returns false when the signal stopped it. */

@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
-import { randperm, tensor } from '../tensor/create';
+import { arange, randperm } from '../tensor/create';
 import { Generator } from '../tensor/generator';
-import { tidy } from '../tensor/scope';
+import { keep, tidy } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
+import type { Device } from '../tensor/dtype';
 
 /** Inputs and targets, each of `[items, ...]`. */
 export type TensorPair = readonly [x: Tensor, y: Tensor];
@@ -24,8 +25,8 @@ export interface DataLoaderOptions {
   readonly seed?: number;
   /** The stream to draw orders from, instead of one made of `seed`. */
   readonly generator?: Generator;
-  /** Is applied to each batch. */
-  readonly transform?: BatchTransform;
+  /** Is applied to each batch; several in their order. */
+  readonly transform?: BatchTransform | readonly BatchTransform[];
 }
 
 const optionNames = ['bs', 'shuffle', 'dropLast', 'seed', 'generator', 'transform'];
@@ -41,11 +42,12 @@ function countItems([x, y]: TensorPair): number {
 
 /**
  * Cuts tensors into batches along their first dimension. Each iteration is an epoch; a batch's tensors are new ones and
- * belong to the scope in which they are asked for. The loader needs its tensors for as long as it is used.
+ * belong to the scope in which they are asked for. The loader needs its tensors for as long as it is used. It works where
+ * they are: a small set is put on a GPU as a whole, and cut, augmented and normalised there.
  *
  * @example
  * ```ts
- * const train = new DataLoader([x, y], { bs: 64, shuffle: true, seed: 42 });
+ * const train = new DataLoader([x, y], { bs: 64, shuffle: true, seed: 42, transform: randomFlip() });
  * for (const [xb, yb] of train) model.forward(xb);
  * ```
  */
@@ -58,7 +60,7 @@ export class DataLoader {
   /** The stream that orders come from; undefined for the default one. */
   readonly generator: Generator | undefined;
   readonly #tensors: TensorPair;
-  readonly #transform: BatchTransform | undefined;
+  readonly #transforms: readonly BatchTransform[];
 
   /** @throws UnknownOptionError for an option that it doesn't take; ArgumentError when sizes don't fit. */
   constructor(tensors: TensorPair, options: DataLoaderOptions = {}) {
@@ -77,7 +79,7 @@ export class DataLoader {
     this.dropLast = dropLast;
     this.generator = generator ?? (seed === undefined ? undefined : new Generator({ seed }));
     this.#tensors = tensors;
-    this.#transform = transform;
+    this.#transforms = typeof transform === 'function' ? [transform] : (transform ?? []);
   }
 
   /** The number of batches. */
@@ -86,26 +88,36 @@ export class DataLoader {
   }
 
   *[Symbol.iterator](): IterableIterator<TensorPair> {
-    const order = this.#order();
-    const end = this.length * this.bs;
-    for (let start = 0; start < end; start += this.bs) {
-      yield tidy(() => this.#collate(order.subarray(start, start + this.bs)));
+    // It outlives the batches' scopes, and goes to a GPU as a whole: a copy in each batch would be waited for.
+    const order = keep(tidy(() => this.#order()));
+    try {
+      for (let i = 0; i < this.length; i++) {
+        const start = i * this.bs;
+        const items = Math.min(this.bs, this.items - start);
+        yield tidy(() => this.#collate(order.narrow(0, start, items)));
+      }
+    } finally {
+      order.dispose();
     }
   }
 
-  // Numbers, not a tensor: it must outlive the batches' scopes.
-  #order(): BigInt64Array {
-    if (!this.shuffle) return BigInt64Array.from({ length: this.items }, (_, i) => BigInt(i));
-    const { generator } = this;
-    return tidy(() =>
-      BigInt64Array.from(randperm(this.items, generator ? { generator } : {}).data(), BigInt),
-    );
+  // Drawn on the CPU: the same seed gives the same epochs on every device.
+  #order(): Tensor {
+    const { generator, items } = this;
+    const order = this.shuffle
+      ? randperm(items, generator ? { generator } : {})
+      : arange(items, { dtype: 'int64' });
+    return order.to(this.device);
   }
 
-  #collate(indices: BigInt64Array): TensorPair {
-    const index = tensor(indices);
+  /** Where the inputs are, and batches are made. */
+  get device(): Device {
+    return this.#tensors[0].device;
+  }
+
+  #collate(index: Tensor): TensorPair {
     const [x, y] = this.#tensors;
-    const batch: TensorPair = [x.indexSelect(0, index), y.indexSelect(0, index)];
-    return this.#transform ? this.#transform(...batch) : batch;
+    const cut: TensorPair = [x.indexSelect(0, index), y.indexSelect(0, index.to(y.device))];
+    return this.#transforms.reduce((batch, transform) => transform(...batch), cut);
   }
 }

@@ -1,4 +1,7 @@
 import { tensor } from '../tensor/create';
+import type { Device } from '../tensor/dtype';
+import { keep } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
 import type { BatchTransform } from './data-loader';
 
 /**
@@ -12,9 +15,17 @@ import type { BatchTransform } from './data-loader';
  * ```
  */
 export function normalizeImages(mean: readonly number[], std: readonly number[]): BatchTransform {
+  // Once for each device: a copy to a GPU in each batch would be waited for.
+  const known = new Map<Device, readonly [mean: Tensor, std: Tensor]>();
+  const onDevice = (device: Device): readonly [mean: Tensor, std: Tensor] => {
+    const perChannel = (values: readonly number[]): Tensor =>
+      keep(tensor(values, { device }).view([1, -1, 1, 1]));
+    const made = known.get(device) ?? [perChannel(mean), perChannel(std)];
+    known.set(device, made);
+    return made;
+  };
   return (x, y) => {
-    const perChannel = (values: readonly number[]) =>
-      tensor(values, { device: x.device }).view([1, -1, 1, 1]);
-    return [x.float().div_(255).sub_(perChannel(mean)).div_(perChannel(std)), y];
+    const [means, deviations] = onDevice(x.device);
+    return [x.float().div_(255).sub_(means).div_(deviations), y];
   };
 }

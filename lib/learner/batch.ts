@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import type { Batch, DataLoaders, Loader } from '../data/types';
 import { ArgumentError } from '../internal/errors';
-import type { Device } from '../tensor/dtype';
 import { Tensor } from '../tensor/tensor';
 
 function tensorsOf(value: unknown): Tensor[] | undefined {
@@ -10,8 +9,8 @@ function tensorsOf(value: unknown): Tensor[] | undefined {
   return list.every((each) => each instanceof Tensor) ? list : undefined;
 }
 
-/** Takes a batch apart into inputs and targets on `device`. */
-export function readBatch(batch: Batch, device: Device | undefined): [xb: Tensor[], yb: Tensor[]] {
+/** Takes a batch apart into inputs and targets. */
+export function readBatch(batch: Batch): [xb: Tensor[], yb: Tensor[]] {
   const parts: unknown = batch;
   const [x, y] =
     Array.isArray(parts) && parts.length <= 2 ? [tensorsOf(parts[0]), tensorsOf(parts[1])] : [];
@@ -20,9 +19,7 @@ export function readBatch(batch: Batch, device: Device | undefined): [xb: Tensor
       `Learner: expected batches [x, y] of tensors, got ${inspect(batch, { depth: 1 })}`,
     );
   }
-  const moved = (each: Tensor): Tensor =>
-    device === undefined || each.device === device ? each : each.to(device);
-  return [x.map(moved), y.map(moved)];
+  return [x, y];
 }
 
 function isLoader(value: unknown): value is Loader {

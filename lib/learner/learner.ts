@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { isAvailable } from '../cuda';
 import type { DataLoaders } from '../data/types';
 import { ArgumentError, BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
@@ -78,7 +79,8 @@ export class Learner extends TrainingState {
 
   /**
    * @param dls what to train on and, if anything, to validate on: iterables or async iterables of batches `[x, y]`.
-   * @throws UnknownOptionError for an option that it doesn't take; ArgumentError where a part is missing.
+   * @throws UnknownOptionError for an option that it doesn't take; ArgumentError where a part is missing;
+   *   CudaUnavailableError for a GPU that isn't here.
    */
   constructor(dls: DataLoaders, model: Module, options: LearnerOptions) {
     super();
@@ -86,6 +88,8 @@ export class Learner extends TrainingState {
     this.dls = checkLoaders(dls);
     this.model = checkModel(model);
     this.lossFunc = checkLoss(options.lossFunc);
+    const { device } = options;
+    if (device !== undefined) this.model.to(device === 'auto' ? bestDevice() : device);
     this.optFunc = options.optFunc ?? Adam;
     this.splitter = options.splitter ?? trainableParams;
     this.metrics = listOf(options.metrics).map(toMetric);
@@ -326,6 +330,10 @@ export class Learner extends TrainingState {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function bestDevice(): Device {
+  return isAvailable() ? 'cuda' : 'cpu';
 }
 
 function checkModel(model: unknown): Module {

@@ -1,17 +1,16 @@
 import { types } from 'node:util';
 import { setImmediate } from 'node:timers/promises';
-import { DataLoader } from '../data/data-loader';
-import type { Batch, Loader } from '../data/types';
-import type { Device } from '../tensor/dtype';
+import type { Loader } from '../data/types';
 import { autocast } from '../tensor/autocast';
 import { noGrad } from '../tensor/autograd';
 import { refusePromise, Scope } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
-import { readBatch } from './batch';
 import { CancelFitException } from './cancel';
 import type { Callback } from './callback';
 import { isBatchEvent, stages, type EventName, type Stage } from './events';
+import { feed } from './feed';
 import type { Learner } from './learner';
+import { transferTo, type Transfer } from './transfer';
 
 type Work = () => void | Promise<void>;
 
@@ -42,14 +41,14 @@ async function attempt(work: Work): Promise<void> {
 export class Loop {
   readonly #learn: Learner;
   readonly #signal: AbortSignal | undefined;
-  readonly #device: Device | undefined;
+  readonly #transfer: Transfer;
   readonly #scope = new Scope();
   #stopped = false;
 
   constructor(learn: Learner, signal?: AbortSignal) {
     this.#learn = learn;
     this.#signal = signal;
-    this.#device = learn.device;
+    this.#transfer = transferTo(learn.device);
   }
 
   /** Runs the epochs from `start` up to but without `end`. */
@@ -150,16 +149,15 @@ export class Loop {
     learn.dl = dl;
     learn.nIter = dl.length;
     learn.iter = -1;
-    for await (const batch of this.#read(dl)) {
+    for await (const { xb, yb, scope } of feed(dl, this.#transfer)) {
       learn.iter += 1;
       try {
-        this.#run(() => {
-          learn.setBatch(...readBatch(batch, this.#device));
-        });
+        learn.setBatch(xb, yb);
         await this.#stage(stages.batch, () => this.#batch());
       } finally {
         learn.setBatch([], []);
         this.#scope.dispose();
+        scope.dispose();
       }
       // Requests, timers and signals get their turn.
       await setImmediate();
@@ -167,20 +165,6 @@ export class Loop {
         this.#stopped = true;
         throw new CancelFitException('aborted');
       }
-    }
-  }
-
-  // A DataLoader's batches are new each time: they are freed with the batch. Others' tensors may be needed again.
-  async *#read(dl: Loader): AsyncGenerator<Batch> {
-    if (!(dl instanceof DataLoader)) {
-      yield* dl;
-      return;
-    }
-    const iterator = dl[Symbol.iterator]();
-    for (;;) {
-      const next = this.#scope.run(() => iterator.next());
-      if (next.done) return;
-      yield next.value;
     }
   }
 

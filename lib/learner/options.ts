@@ -1,6 +1,7 @@
 import type { Loader } from '../data/types';
 import type { Module } from '../nn/module';
 import type { HyperValue, OptFunc, Params } from '../optim';
+import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Callback } from './callback';
 import type { Metric, MetricFunction } from './metrics';
@@ -26,6 +27,8 @@ export type OneOrMore<T> = T | Iterable<T>;
 /** The options of `new Learner`. */
 export interface LearnerOptions {
   readonly lossFunc: LossFunction;
+  /** Where to train: the model is moved there. `'auto'` is a GPU where there is one, else the CPU. */
+  readonly device?: Device | 'auto';
   /** Makes the optimizer; `Adam` where it isn't given. */
   readonly optFunc?: OptFunc;
   /** The learning rate of fits that get none; 1e-3 where it isn't given. */
@@ -79,7 +82,7 @@ export interface ValidateOptions {
 
 /** The names of `LearnerOptions`. */
 export const learnerOptionNames = [
-  ...['lossFunc', 'optFunc', 'lr', 'splitter', 'cbs', 'metrics'],
+  ...['lossFunc', 'device', 'optFunc', 'lr', 'splitter', 'cbs', 'metrics'],
   ...['wd', 'wdBnBias', 'trainBn', 'moms', 'channelsLast', 'progress'],
 ];
 

@@ -92,7 +92,7 @@ test.each([
   ],
   [
     ['--device', 'tpu'],
-    "option '--device <name>' argument 'tpu' is invalid. Expected cpu, cuda or cuda:N.",
+    "option '--device <name>' argument 'tpu' is invalid. Expected auto, cpu, cuda or cuda:N.",
   ],
   [['--device', 'cuda:99'], '--device cuda:99 is not available here'],
   [['--speed', '3'], "unknown option '--speed'"],
@@ -102,6 +102,18 @@ test.each([
   const { code, stdout, stderr } = await train(args);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain(`error: ${message}`);
+});
+
+test('half precision and channels last train as well', async () => {
+  const { code, stdout, stderr } = await train([
+    ...small,
+    ...['--precision', 'bf16', '--channels-last', '--device', 'auto', '--json'],
+  ]);
+  expect([code, stderr]).toEqual([0, '']);
+  const [start, epoch] = events(stdout);
+  expect(start).toMatchObject({ precision: 'bf16', channelsLast: true });
+  expect(start!.device).toMatch(/^(cpu|cuda:0)$/);
+  expect(epoch!.train_loss).toBeGreaterThan(0);
 });
 
 test('Ctrl-C stops between batches and exits 130', async () => {
@@ -148,6 +160,8 @@ test('--help lists all options', async () => {
     'valid-limit',
     'seed',
     'device',
+    'precision',
+    'channels-last',
     'json',
   ]) {
     expect(stdout).toContain(`--${option} `);
