@@ -7,7 +7,15 @@
       "target_name": "kernels",
       "type": "static_library",
       "sources": ["<!@(node scripts/gyp.cjs kernel_sources)"],
-      "include_dirs": ["native"],
+      "include_dirs": ["native", "<(INTERMEDIATE_DIR)"],
+      "actions": [
+        {
+          "action_name": "write_device_text",
+          "inputs": ["<!@(node scripts/gyp.cjs device_sources)"],
+          "outputs": ["<(INTERMEDIATE_DIR)/device_text.inc"],
+          "action": ["node", "scripts/gyp.cjs", "device_text", "<@(_outputs)"]
+        }
+      ],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": ["-fPIC", "<!@(node scripts/gyp.cjs kernel_cflags)"],
       "xcode_settings": {

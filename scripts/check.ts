@@ -44,6 +44,7 @@ function steps(fix: boolean): Record<string, string[][]> {
       ['cmake', '-DFASTOPT_TESTS=ON', 'build/cmake'],
       ['cmake', '--build', 'build/cmake'],
       ['ctest', '--test-dir', 'build/cmake', '--output-on-failure'],
+      tool('cuda-kernels.js'),
     ],
     bench: [tool('bench/main.js', 'optim', '--quick'), tool('bench/main.js', 'step', '--quick')],
     instructions: [tool('bench/main.js', 'callgrind')],

@@ -1,6 +1,6 @@
 'use strict';
 // What binding.gyp needs to know: the libtorch at hand, and the lists in native/build.json. Needs `npm run build` in a checkout.
-const { existsSync } = require('node:fs');
+const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const root = join(__dirname, '..');
@@ -34,6 +34,13 @@ const answers = {
   sources: () => build.sources.filter((source) => !isKernel(source)),
   kernel_sources: () => build.sources.filter(isKernel),
   kernel_cflags: () => [...build.cflags, ...build.kernel_cflags],
+  device_sources: () => build.device_sources,
+  // What NVRTC compiles on a user's machine, as a text in the addon.
+  device_text: () => {
+    const files = build.device_sources.map((source) => readFileSync(join(root, source), 'utf8'));
+    writeFileSync(process.argv[3], files.map((text) => `R"fastopt(${text})fastopt"\n`).join(''));
+    return [];
+  },
   headers: () => [require('node-api-headers').include_dir],
   // Written after the addon is linked, as by the CMake build: it says which libtorch and which Node this addon is for.
   manifest: () => {

@@ -3,7 +3,9 @@
 #pragma once
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(__CUDACC_RTC__)
+#define FASTOPT_API __device__  // the text of kernels has this file in it, and NVRTC knows no host
+#elif defined(_WIN32)
 #define FASTOPT_API __declspec(dllexport)
 #else
 #define FASTOPT_API __attribute__((visibility("default")))

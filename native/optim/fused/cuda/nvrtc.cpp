@@ -1,0 +1,217 @@
+#include "optim/fused/cuda/nvrtc.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <vector>
+
+#include "optim/fused/cuda/gpu.h"
+#include "optim/fused/cuda/library.h"
+
+namespace fastopt::fused {
+namespace {
+
+namespace fs = std::filesystem;
+
+// ---- NVRTC, whose declarations these are ----
+
+using Program = struct OpaqueProgram*;
+
+struct Nvrtc {
+  int (*version)(int* major, int* minor);
+  int (*count_archs)(int* count);
+  int (*archs)(int* archs);
+  int (*create)(Program*, const char* source, const char* name, int headers,
+                const char* const* header_texts, const char* const* header_names);
+  int (*compile)(Program, int options, const char* const* option_texts);
+  int (*log_size)(Program, size_t*);
+  int (*log)(Program, char*);
+  int (*cubin_size)(Program, size_t*);
+  int (*cubin)(Program, char*);
+  int (*ptx_size)(Program, size_t*);
+  int (*ptx)(Program, char*);
+  int (*destroy)(Program*);
+  const char* (*error)(int);
+};
+
+std::vector<std::string> split(const char* folders) {
+  std::vector<std::string> parts;
+  std::istringstream stream(folders ? folders : "");
+  for (std::string part; std::getline(stream, part, ':');)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+const std::vector<std::string> kNames{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+
+void* open_nvrtc(const char* folders) {
+  if (void* open = find_open_library(kNames)) return open;
+  std::vector<std::string> paths;
+  for (const auto& folder : split(folders))
+    for (const auto& name : kNames) paths.push_back(folder + "/" + name);
+  paths.insert(paths.end(), kNames.begin(), kNames.end());
+  return open_library(paths);
+}
+
+// NVRTC opens this library by name, and finds it if it is open already.
+void open_builtins(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("libnvrtc-builtins.so")) open_library({entry.path().string()});
+  }
+}
+
+Nvrtc open_nvrtc_or_throw(const char* folders) {
+  void* library = open_nvrtc(folders);
+  if (!library) {
+    throw Refused(
+        "NVRTC was not found: libnvrtc.so.13 or .12 comes with a CUDA libtorch, the CUDA toolkit, "
+        "and the Python package nvidia-cuda-nvrtc");
+  }
+  Nvrtc found{};
+  const auto bind = [&](auto& function, const char* name) {
+    function =
+        reinterpret_cast<std::remove_reference_t<decltype(function)>>(find_symbol(library, name));
+    if (!function) throw Refused(std::string("NVRTC lacks ") + name);
+  };
+  bind(found.version, "nvrtcVersion");
+  bind(found.count_archs, "nvrtcGetNumSupportedArchs");
+  bind(found.archs, "nvrtcGetSupportedArchs");
+  bind(found.create, "nvrtcCreateProgram");
+  bind(found.compile, "nvrtcCompileProgram");
+  bind(found.log_size, "nvrtcGetProgramLogSize");
+  bind(found.log, "nvrtcGetProgramLog");
+  bind(found.cubin_size, "nvrtcGetCUBINSize");
+  bind(found.cubin, "nvrtcGetCUBIN");
+  bind(found.ptx_size, "nvrtcGetPTXSize");
+  bind(found.ptx, "nvrtcGetPTX");
+  bind(found.destroy, "nvrtcDestroyProgram");
+  bind(found.error, "nvrtcGetErrorString");
+  open_builtins(folder_of(reinterpret_cast<void*>(found.version)));
+  return found;
+}
+
+// The standard headers that our sources include.
+constexpr const char* kHeaderNames[] = {"stdint.h", "string.h"};
+constexpr const char* kHeaders[] = {
+    "typedef signed char int8_t; typedef unsigned char uint8_t; typedef short int16_t;\n"
+    "typedef unsigned short uint16_t; typedef int int32_t; typedef unsigned int uint32_t;\n"
+    "typedef long long int64_t; typedef unsigned long long uint64_t;\n",
+    ""};
+
+std::string compile_with(const Nvrtc& nvrtc, const std::string& source, int arch) {
+  const auto check = [&](int code) {
+    if (code != 0) throw Refused(std::string("NVRTC: ") + nvrtc.error(code));
+  };
+  int count = 0;
+  check(nvrtc.count_archs(&count));
+  std::vector<int> archs(count);
+  check(nvrtc.archs(archs.data()));
+  const bool known = std::find(archs.begin(), archs.end(), arch) != archs.end();
+  if (!known) {
+    std::erase_if(archs, [&](int other) { return other > arch; });
+    if (archs.empty()) throw Refused("NVRTC knows no GPU as old as this one");
+    arch = *std::max_element(archs.begin(), archs.end());
+  }
+  const auto target =
+      std::string("--gpu-architecture=") + (known ? "sm_" : "compute_") + std::to_string(arch);
+  const char* options[] = {target.c_str(), "--std=c++20"};
+
+  Program program{};
+  check(nvrtc.create(&program, source.c_str(), "fastopt.cu", 2, kHeaders, kHeaderNames));
+  struct Destroy {
+    const Nvrtc& nvrtc;
+    Program& program;
+    ~Destroy() { nvrtc.destroy(&program); }
+  } destroy{nvrtc, program};
+  const int code = nvrtc.compile(program, 2, options);
+  size_t size = 0;
+  if (code != 0) {
+    nvrtc.log_size(program, &size);
+    std::string log(size, '\0');
+    if (size > 0) nvrtc.log(program, log.data());
+    throw Refused(std::string("NVRTC: ") + nvrtc.error(code) + "\n" + log);
+  }
+  check(known ? nvrtc.cubin_size(program, &size) : nvrtc.ptx_size(program, &size));
+  std::string code_of_gpu(size, '\0');
+  check(known ? nvrtc.cubin(program, code_of_gpu.data()) : nvrtc.ptx(program, code_of_gpu.data()));
+  return code_of_gpu;
+}
+
+// ---- The cache ----
+
+// FNV-1a
+uint64_t hash_of(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
+  for (const unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+std::string hexadecimal(uint64_t number) {
+  std::ostringstream digits;
+  digits << std::hex << number;
+  return digits.str();
+}
+
+fs::path cache_folder(const char* wanted) {
+  if (wanted) return wanted;
+  if (const char* caches = std::getenv("XDG_CACHE_HOME"); caches && *caches)
+    return fs::path(caches) / "fastopt";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return fs::path(home) / ".cache" / "fastopt";
+  return {};
+}
+
+// Empty where there is no such file, or not the whole of it: its hash comes first.
+std::string read_cached(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t hash = 0;
+  file.read(reinterpret_cast<char*>(&hash), sizeof hash);
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  return hash_of(bytes) == hash ? bytes : std::string();
+}
+
+// Others may read or write it at the same time: it appears as a whole. A cache that can't be
+// written is no problem.
+void write_cached(const fs::path& path, const std::string& bytes) {
+  std::error_code failed;
+  fs::create_directories(path.parent_path(), failed);
+  const fs::path part = path.string() + "." + hexadecimal(std::random_device()());
+  {
+    std::ofstream file(part, std::ios::binary);
+    const auto hash = hash_of(bytes);
+    file.write(reinterpret_cast<const char*>(&hash), sizeof hash);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) failed = std::make_error_code(std::errc::io_error);
+  }
+  if (!failed) fs::rename(part, path, failed);
+  if (failed) fs::remove(part, failed);
+}
+
+}  // namespace
+
+std::string compile(const std::string& source, int arch, const NvrtcPlaces& places) {
+  return compile_with(open_nvrtc_or_throw(places.folders), source, arch);
+}
+
+std::string compile_or_recall(const std::string& source, int arch, const NvrtcPlaces& places) {
+  const auto nvrtc = open_nvrtc_or_throw(places.folders);
+  const auto folder = cache_folder(places.cache);
+  if (folder.empty()) return compile_with(nvrtc, source, arch);
+  int major = 0, minor = 0;
+  nvrtc.version(&major, &minor);
+  std::ostringstream name;
+  name << std::hex << hash_of(source) << hash_of(source, 1) << std::dec << "-sm_" << arch
+       << "-nvrtc-" << major << "." << minor << ".bin";
+  const auto path = folder / name.str();
+  if (auto cached = read_cached(path); !cached.empty()) return cached;
+  auto made = compile_with(nvrtc, source, arch);
+  write_cached(path, made);
+  return made;
+}
+
+}  // namespace fastopt::fused
