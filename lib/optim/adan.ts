@@ -13,8 +13,8 @@ export interface AdanOptions extends AdamOptions {
 }
 
 /**
- * Makes an Adan, Adam with Nesterov momentum from the change of the gradient: decay, `averageGrad({ dampening: true })`,
- * `averageDiff`, `stepStat`, `adanStep`.
+ * Makes an Adan, Adam with Nesterov momentum from the change of the gradient: decay, `stepStat`,
+ * `averageGrad({ dampening: true })`, `averageDiff`, `adanStep`.
  *
  * Source: Xie et al. 2022, with the betas as shares of the old average. Defaults: `mom` 0.98, `diff_mom` 0.92, `sqr_mom` 0.99,
  * `eps` 1e-8, `wd` 0.
@@ -31,7 +31,7 @@ export function Adan(params: Params, options: AdanOptions): OptimizerOf<AdamHype
   const { fused = 'auto' } = options;
   return new Optimizer(
     params,
-    [decayOf(options), averageGrad({ dampening: true }), averageDiff, stepStat, adanStep],
+    [decayOf(options), stepStat, averageGrad({ dampening: true }), averageDiff, adanStep],
     { lr, mom, diff_mom, sqr_mom, eps, wd },
     { fused },
   );

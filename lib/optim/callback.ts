@@ -110,7 +110,8 @@ interface Keys {
   readonly optional?: readonly string[] | undefined;
 }
 
-function define(
+/** Makes a callback of its declaration. */
+export function declare(
   kind: 'stat' | 'step',
   { name, hypers = [], defaults = {} }: Declaration,
   { needs = [], makes = [], optional = [] }: Keys,
@@ -179,7 +180,7 @@ export function statCallback<
 ): DeclaredCallback<Needs, Makes, H, D>;
 export function statCallback(declaration: StatDeclaration, run: Callback): DeclaredCallback {
   checkOptions('statCallback', declaration, ['name', 'state', 'needs', 'hypers', 'defaults']);
-  return define('stat', declaration, { needs: declaration.needs, makes: declaration.state }, run);
+  return declare('stat', declaration, { needs: declaration.needs, makes: declaration.state }, run);
 }
 
 /**
@@ -210,7 +211,7 @@ export function stepCallback<
 export function stepCallback(declaration: StepDeclaration, run: Callback): DeclaredCallback {
   checkOptions('stepCallback', declaration, ['name', 'state', 'optional', 'hypers', 'defaults']);
   const { state: needs, optional } = declaration;
-  return define('step', declaration, { needs, optional }, run);
+  return declare('step', declaration, { needs, optional }, run);
 }
 
 /**

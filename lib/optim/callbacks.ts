@@ -1,18 +1,8 @@
-import { linalgVectorNorm, where, zerosLike } from '../ops';
-import type { DType } from '../tensor/dtype';
-import type { Tensor } from '../tensor/tensor';
 import { callbackFactory, statCallback, stepCallback } from './callback';
 import { debias } from './debias';
-
-// An average of half precision would lose small gradients: its state is float32.
-function stateDtype({ dtype }: Tensor): DType {
-  return dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype;
-}
-
-/** Gives what a moving average of a parameter starts from. */
-export function zeroState(p: Tensor): Tensor {
-  return zerosLike(p, { dtype: stateDtype(p) });
-}
+import { elementwise } from './elementwise';
+import { expr, where, type Expr } from './expression';
+import { zeroState } from './state';
 
 // ---- weight decay ----
 
@@ -97,18 +87,17 @@ export const stepStat = statCallback({ name: 'stepStat', state: ['step'] }, (_p,
  * Source: You et al. 2017; fastai's `larc_layer_lr`.
  */
 export const larcLayerLr = callbackFactory('larcLayerLr', 'clip', true, (clip) =>
-  statCallback(
+  elementwise(
     {
       name: `larcLayerLr(${clip ? '' : '{ clip: false }'})`,
       state: ['local_lr'],
       hypers: ['lr', 'trust_coeff', 'wd', 'eps'],
       defaults: { trust_coeff: 0.02, wd: 0, eps: 1e-8 },
     },
-    (p, _state, { lr, trust_coeff, wd, eps }) => {
-      const dtype = stateDtype(p);
-      const [pNorm, gNorm] = [linalgVectorNorm(p, { dtype }), linalgVectorNorm(p.grad, { dtype })];
-      const local = pNorm.mul(lr * trust_coeff).div_(gNorm.add_(pNorm, { alpha: wd }).add_(eps));
-      return { local_lr: clip ? local.clampMax_(lr) : local };
+    ({ p, g, lr, trust_coeff, wd, eps }) => {
+      const pNorm = p.norm();
+      const local = pNorm.mul(lr.mul(trust_coeff)).div(g.norm().addcmul(wd, pNorm).add(eps));
+      return { local_lr: clip ? local.clampMax(lr) : local };
     },
   ),
 );
@@ -199,32 +188,35 @@ export const nadamStep = stepCallback(
  *
  * Source: Liu et al. 2020; fastai's `radam_step`.
  */
-export const radamStep = stepCallback(
+export const radamStep = elementwise(
   {
     name: 'radamStep',
-    state: ['step', 'grad_avg', 'sqr_avg'],
+    needs: ['step', 'grad_avg', 'sqr_avg'],
     hypers: ['lr', 'mom', 'sqr_mom', 'eps', 'beta'],
     defaults: { eps: 1e-5, beta: 0 },
   },
-  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps, beta }) => {
-    const stepSize = lr / debias(mom, 1 - mom, step);
-    const rectified = rectification(sqr_mom, step);
-    if (rectified === undefined) return p.sub_(grad_avg, { alpha: stepSize });
-    const denom = sqr_avg
-      .div(debias(sqr_mom, 1 - sqr_mom, step))
-      .sqrt_()
-      .add_(eps);
-    const smooth = beta === 0 ? denom : denom.softplus({ beta });
-    return p.addcdiv_(grad_avg, smooth, { value: -stepSize * rectified });
+  ({ p, step, grad_avg, sqr_avg, lr, mom, sqr_mom, eps, beta }) => {
+    const denom = debiased(sqr_avg, sqr_mom, step).sqrt().add(eps);
+    const smooth = where(beta.eq(0), denom, denom.softplus({ beta }));
+    const { isKnown, factor } = rectification(sqr_mom, step);
+    const direction = where(isKnown, grad_avg.div(smooth).mul(factor), grad_avg);
+    return { p: p.sub(direction, { alpha: lr.div(debias(mom, mom.rsub(1), step)) }) };
   },
 );
 
-// Undefined where the approximated length of the moving average is at most 5.
-function rectification(sqrMom: number, step: number): number | undefined {
-  const atEnd = 2 / (1 - sqrMom) - 1;
-  const r = atEnd - (2 * step * sqrMom ** step) / (1 - sqrMom ** step);
-  if (!(r > 5)) return undefined;
-  return Math.sqrt(((r - 4) * (r - 2) * atEnd) / ((atEnd - 4) * (atEnd - 2) * r));
+/** An average without its bias towards 0. */
+export function debiased(average: Expr, mom: Expr, step: Expr): Expr {
+  return average.div(debias(mom, mom.rsub(1), step));
+}
+
+// Unknown where the approximated length of the moving average is at most 5.
+function rectification(sqrMom: Expr, step: Expr): { isKnown: Expr; factor: Expr } {
+  const atEnd = expr(2).div(sqrMom.rsub(1)).sub(1);
+  const power = sqrMom.pow(step);
+  const r = atEnd.sub(step.mul(2).mul(power).div(power.rsub(1)));
+  const ofNow = r.sub(4).mul(r.sub(2)).mul(atEnd);
+  const ofEnd = atEnd.sub(4).mul(atEnd.sub(2)).mul(r);
+  return { isKnown: r.gt(5), factor: ofNow.div(ofEnd).sqrt() };
 }
 
 /**
@@ -253,11 +245,9 @@ export const qhadamStep = stepCallback(
  *
  * Source: You et al. 2017; fastai's `larc_step`.
  */
-export const larcStep = stepCallback(
-  { name: 'larcStep', state: ['local_lr'], optional: ['grad_avg'] },
-  (p, { local_lr, grad_avg = p.grad }) => {
-    p.sub_(grad_avg.mul(local_lr));
-  },
+export const larcStep = elementwise(
+  { name: 'larcStep', needs: ['local_lr'], optional: ['grad_avg'] },
+  ({ p, g, local_lr, grad_avg = g }) => ({ p: p.sub(grad_avg.mul(local_lr)) }),
 );
 
 /**
@@ -266,26 +256,23 @@ export const larcStep = stepCallback(
  *
  * Source: You et al. 2020; fastai's `lamb_step`.
  */
-export const lambStep = stepCallback(
+export const lambStep = elementwise(
   {
     name: 'lambStep',
-    state: ['step', 'grad_avg', 'sqr_avg'],
+    needs: ['step', 'grad_avg', 'sqr_avg'],
     hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
     defaults: { eps: 1e-6 },
   },
-  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
-    const denom = sqr_avg.div(debias(sqr_mom, 1 - sqr_mom, step));
-    const s = grad_avg.div(debias(mom, 1 - mom, step)).div_(denom.sqrt_().add_(eps));
+  ({ p, step, grad_avg, sqr_avg, lr, mom, sqr_mom, eps }) => {
+    const denom = debiased(sqr_avg, sqr_mom, step).sqrt().add(eps);
+    const s = debiased(grad_avg, mom, step).div(denom);
     const [r1, r2] = [rms(p), rms(s)];
     const q = where(r1.eq(0).logicalOr(r2.eq(0)), 1, r1.div(r2).clampMax(10));
-    p.sub_(s.mul_(q), { alpha: lr });
+    return { p: p.sub(s, { alpha: q.mul(lr) }) };
   },
 );
 
-/** Returns the root of the mean square of a tensor's elements, as a scalar tensor. */
-export function rms(x: Tensor): Tensor {
-  return x
-    .square()
-    .mean({ dtype: stateDtype(x) })
-    .sqrt_();
+/** The root of the mean square of all elements. */
+export function rms(x: Expr): Expr {
+  return x.square().mean().sqrt();
 }

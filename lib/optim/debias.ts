@@ -1,3 +1,5 @@
+import { expr, type Expr, type Operand } from './expression';
+
 /**
  * Returns by what to divide a moving average to undo its start from zero: `damp * (1 - mom ** step) / (1 - mom)`, which
  * is `1 - mom ** step` where `damp` is `1 - mom`.
@@ -10,6 +12,11 @@
  * debias(0.9, 1 - 0.9, 1); // 0.1
  * ```
  */
-export function debias(mom: number, damp: number, step: number): number {
-  return (damp * (1 - mom ** step)) / (1 - mom);
+export function debias(mom: number, damp: number, step: number): number;
+/** The same of expressions, in an `elementwise` callback: `debias(mom, mom.rsub(1), step)`. */
+export function debias(mom: Operand, damp: Operand, step: Operand): Expr;
+export function debias(mom: Operand, damp: Operand, step: Operand): Operand {
+  if (typeof mom === 'number' && typeof damp === 'number' && typeof step === 'number')
+    return (damp * (1 - mom ** step)) / (1 - mom);
+  return expr(damp).mul(expr(mom).pow(step).rsub(1)).div(expr(mom).rsub(1));
 }

@@ -1,4 +1,3 @@
-import type { Callbacks } from './typed';
 import {
   adamStep,
   averageGrad,
@@ -14,6 +13,7 @@ import {
   weightDecay,
 } from './callbacks';
 import { lionAverage, lionStep, muProduct, torchNadamStep } from './newer-callbacks';
+import type { AnyCallback } from './typed';
 
 /** The fused kernels' numbers of callbacks. Source: `enum fastopt_callback` in `native/optim/fused/fused.h`. */
 export const fusedNumber = {
@@ -45,55 +45,9 @@ const numbers = new Map<unknown, number>([
   [lionAverage, fusedNumber.lionAverage],
 ]);
 
-/** A list of callbacks as the kernels take it. */
-export interface FusedPipeline {
-  /** Numbers of `enum fastopt_callback`, or 1000 + i for `programs[i]`. */
-  readonly numbers: readonly number[];
-  /** The nodes of each program, six doubles a node: code, a, b, c, index, value (`fastopt_node`). */
-  readonly programs: readonly Float64Array[];
-  /** The states that the kernels touch. */
-  readonly states: readonly FusedState[];
-  /** What a step would read if it were in the state, though no callback of the list keeps it up. */
-  readonly unkept: readonly string[];
-  /** The names of `fastopt_hypers.own`, in order. */
-  readonly ownHypers: readonly string[];
-}
-
-/** One state that the kernels touch. */
-export interface FusedState {
-  readonly name: string;
-  /** A number of `enum fastopt_array`. */
-  readonly array: number;
-  /** Whether it is one number for the whole parameter, in a tensor of one element. */
-  readonly scalar: boolean;
-  readonly written: boolean;
-}
-
-const gradAvg: FusedState = { name: 'grad_avg', array: 2, scalar: false, written: true };
-const sqrAvg: FusedState = { name: 'sqr_avg', array: 3, scalar: false, written: true };
-
-const touched = new Map<number, FusedState>([
-  [fusedNumber.averageGrad, gradAvg],
-  [fusedNumber.averageGradDampened, gradAvg],
-  [fusedNumber.averageSqrGrad, sqrAvg],
-  [fusedNumber.averageSqrGradDampened, sqrAvg],
-  [fusedNumber.lionStep, gradAvg],
-  [fusedNumber.lionAverage, gradAvg],
-]);
-
-/** Finds the kernels of callbacks, told by identity; or tells why these have none. */
-export function fusedPipeline(cbs: Callbacks): FusedPipeline | string {
-  const list = typeof cbs === 'function' ? [cbs] : cbs;
-  const found: number[] = [];
-  const states = new Set<FusedState>();
-  for (const cb of list) {
-    const number = numbers.get(cb);
-    if (number === undefined) return `${cb.name || 'a function'} has no kernel`;
-    const isOfAverage = number === fusedNumber.rmsPropStep && states.has(gradAvg);
-    found.push(isOfAverage ? fusedNumber.rmsPropMomentumStep : number);
-    const state = touched.get(number);
-    if (state) states.add(state);
-  }
-  const unkept = found.includes(fusedNumber.rmsPropStep) ? [gradAvg.name] : [];
-  return { numbers: found, programs: [], states: [...states], unkept, ownHypers: [] };
+/** The number of a callback, told by identity, where there is a kernel for it and `made` is the state of the list. */
+export function fusedNumberOf(cb: AnyCallback, made: ReadonlySet<string>): number | undefined {
+  if (cb === rmsPropStep && made.has('grad_avg')) return fusedNumber.rmsPropMomentumStep;
+  if (cb === lionStep && !made.has('grad_avg')) return undefined;
+  return numbers.get(cb);
 }

@@ -1,7 +1,8 @@
 import { native } from '../internal/binding';
 import type { PlanHandle, TensorHandle } from '../internal/native';
 import { Tensor } from '../tensor/tensor';
-import { fusedNumber, type FusedPipeline } from './fused-callbacks';
+import { fusedNumber } from './fused-callbacks';
+import type { FusedPipeline } from './fused-pipeline';
 import type { StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 

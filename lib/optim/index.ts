@@ -8,6 +8,9 @@ export type {
   StatDeclaration,
   StepDeclaration,
 } from './callback';
+export { elementwise } from './elementwise';
+export type { ElementwiseDeclaration, ElementwiseResult, ElementwiseValues } from './elementwise';
+export { expr, where, type Expr, type Operand } from './expression';
 export {
   adamStep,
   averageGrad,

@@ -1,7 +1,10 @@
 // The callbacks of optimizers that fastai lacks.
 import { statCallback, stepCallback } from './callback';
-import { rms, zeroState } from './callbacks';
+import { debiased, rms } from './callbacks';
 import { debias } from './debias';
+import { elementwise } from './elementwise';
+import { where } from './expression';
+import { zeroState } from './state';
 
 // ---- PyTorch's NAdam ----
 
@@ -93,21 +96,21 @@ export const lionAverage = statCallback(
  *
  * Source: Xie et al. 2022.
  */
-export const averageDiff = statCallback(
+export const averageDiff = elementwise(
   {
     name: 'averageDiff',
     state: ['diff_avg', 'sqr_avg', 'last_grad'],
+    needs: ['step'],
     hypers: ['diff_mom', 'sqr_mom'],
     defaults: { diff_mom: 0.92, sqr_mom: 0.99 },
   },
-  (p, { diff_avg = zeroState(p), sqr_avg = zeroState(p), last_grad }, { diff_mom, sqr_mom }) => {
-    const last = last_grad ?? p.grad.clone();
-    const diff = p.grad.sub(last);
-    const ahead = p.grad.add(diff, { alpha: diff_mom });
+  ({ g, step, diff_avg, sqr_avg, last_grad, diff_mom, sqr_mom }) => {
+    const diff = where(step.eq(1), 0, g.sub(last_grad));
+    const ahead = g.add(diff.mul(diff_mom));
     return {
-      diff_avg: diff_avg.mul_(diff_mom).add_(diff, { alpha: 1 - diff_mom }),
-      sqr_avg: sqr_avg.mul_(sqr_mom).addcmul_(ahead, ahead, { value: 1 - sqr_mom }),
-      last_grad: last.copy_(p.grad),
+      diff_avg: diff_avg.mul(diff_mom).add(diff.mul(diff_mom.rsub(1))),
+      sqr_avg: sqr_avg.mul(sqr_mom).add(ahead.square().mul(sqr_mom.rsub(1))),
+      last_grad: g,
     };
   },
 );
@@ -118,20 +121,17 @@ export const averageDiff = statCallback(
  *
  * Source: Xie et al. 2022.
  */
-export const adanStep = stepCallback(
+export const adanStep = elementwise(
   {
     name: 'adanStep',
-    state: ['step', 'grad_avg', 'diff_avg', 'sqr_avg'],
+    needs: ['step', 'grad_avg', 'diff_avg', 'sqr_avg'],
     hypers: ['lr', 'mom', 'diff_mom', 'sqr_mom', 'eps'],
     defaults: { eps: 1e-8 },
   },
-  (p, { step, grad_avg, diff_avg, sqr_avg }, { lr, mom, diff_mom, sqr_mom, eps }) => {
-    const denom = sqr_avg
-      .div(debias(sqr_mom, 1 - sqr_mom, step))
-      .sqrt_()
-      .add_(eps);
-    p.addcdiv_(grad_avg, denom, { value: -lr / debias(mom, 1 - mom, step) });
-    p.addcdiv_(diff_avg, denom, { value: (-lr * diff_mom) / debias(diff_mom, 1 - diff_mom, step) });
+  ({ p, step, grad_avg, diff_avg, sqr_avg, lr, mom, diff_mom, sqr_mom, eps }) => {
+    const denom = debiased(sqr_avg, sqr_mom, step).sqrt().add(eps);
+    const ahead = debiased(diff_avg, diff_mom, step).mul(diff_mom);
+    return { p: p.sub(debiased(grad_avg, mom, step).add(ahead).div(denom).mul(lr)) };
   },
 );
 
@@ -144,19 +144,16 @@ export const adanStep = stepCallback(
  *
  * Source: Wortsman et al. 2023, after AdaFactor.
  */
-export const stableAdamStep = stepCallback(
+export const stableAdamStep = elementwise(
   {
     name: 'stableAdamStep',
-    state: ['step', 'grad_avg', 'sqr_avg'],
+    needs: ['step', 'grad_avg', 'sqr_avg'],
     hypers: ['lr', 'mom', 'sqr_mom', 'eps'],
     defaults: { eps: 1e-8 },
   },
-  (p, { step, grad_avg, sqr_avg }, { lr, mom, sqr_mom, eps }) => {
-    const denom = sqr_avg
-      .div(debias(sqr_mom, 1 - sqr_mom, step))
-      .sqrt_()
-      .add_(eps);
-    const excess = rms(p.grad.div(denom)).clampMin_(1);
-    p.addcdiv_(grad_avg, denom.mul_(excess), { value: -lr / debias(mom, 1 - mom, step) });
+  ({ p, g, step, grad_avg, sqr_avg, lr, mom, sqr_mom, eps }) => {
+    const denom = debiased(sqr_avg, sqr_mom, step).sqrt().add(eps);
+    const excess = rms(g.div(denom)).clampMin(1);
+    return { p: p.sub(debiased(grad_avg, mom, step).div(denom.mul(excess)).mul(lr)) };
   },
 );

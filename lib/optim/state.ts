@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
+import { zerosLike } from '../ops';
+import type { DType } from '../tensor/dtype';
 import { keep, refusePromise } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
 import type { ParamState } from './types';
@@ -51,6 +53,16 @@ export class StateMap extends Map<Tensor, ParamState> {
     this.#changes += 1;
     super.clear();
   }
+}
+
+/** Gives the dtype of a parameter's state: an average of half precision would lose small gradients. */
+export function stateDtype({ dtype }: Tensor): DType {
+  return dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype;
+}
+
+/** Gives what a moving average of a parameter starts from. */
+export function zeroState(p: Tensor): Tensor {
+  return zerosLike(p, { dtype: stateDtype(p) });
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

@@ -3,7 +3,7 @@ import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
 import { FusedEngine, noStateYet, type FusedRun } from './fused';
-import { fusedPipeline } from './fused-callbacks';
+import { fusedPipeline } from './fused-pipeline';
 import type { Fused } from './options';
 import { runCallbacks } from './run';
 import type { AnyCallback } from './typed';

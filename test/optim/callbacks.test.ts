@@ -68,7 +68,7 @@ test.each<[DeclaredCallback, string[], string[], Record<string, number>]>([
   ],
   [lionStep, [], [], {}],
   [lionAverage, [], ['grad_avg'], { sqr_mom: 0.99 }],
-  [averageDiff, [], ['diff_avg', 'sqr_avg', 'last_grad'], { diff_mom: 0.92, sqr_mom: 0.99 }],
+  [averageDiff, ['step'], ['diff_avg', 'sqr_avg', 'last_grad'], { diff_mom: 0.92, sqr_mom: 0.99 }],
   [adanStep, ['step', 'grad_avg', 'diff_avg', 'sqr_avg'], [], { eps: 1e-8 }],
   [stableAdamStep, ['step', 'grad_avg', 'sqr_avg'], [], { eps: 1e-8 }],
 ])(

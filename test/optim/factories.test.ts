@@ -53,7 +53,7 @@ const table: [OptFunc, Record<string, number>, string[]][] = [
   [
     Adan,
     { lr: 1, mom: 0.98, diff_mom: 0.92, sqr_mom: 0.99, eps: 1e-8, wd: 0 },
-    ['averageGrad({ dampening: true })', 'averageDiff', 'stepStat', 'adanStep'],
+    ['stepStat', 'averageGrad({ dampening: true })', 'averageDiff', 'adanStep'],
   ],
   [StableAdam, { ...adam, eps: 1e-8, wd: 0.01 }, [...stats, 'stableAdamStep']],
 ];
