@@ -1,23 +1,12 @@
 #include "optim/fused/kernels.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
-#include <type_traits>
+
+#include "optim/fused/pipelines.h"
 
 namespace fastopt::fused {
 namespace {
-
-template <class Op>
-constexpr char op_name = 0;
-
-template <class Op>
-constexpr OpId id_of() {
-  if constexpr (std::is_void_v<Op>)
-    return nullptr;
-  else
-    return &op_name<Op>;
-}
 
 template <class Op>
 constexpr unsigned touched_by() {
@@ -36,71 +25,22 @@ constexpr std::array callbacks_of{entry<Cs>...};
 constexpr auto callbacks = callbacks_of<FASTOPT_CALLBACK_TYPES>;
 static_assert(std::size(callbacks) == FASTOPT_CALLBACKS);
 
-struct Pipeline {
-  std::array<OpId, 4> ops;        // as many as there are, then null
-  std::array<Kernel, 3> kernels;  // portable, AVX2, AVX-512
-};
-
-template <class Stored, class... Ops>
-constexpr Pipeline pipeline() {
-#if defined(__GNUC__) && defined(__x86_64__)
-  return {{id_of<Ops>()...},
-          {Portable::run<Stored, Ops...>, Avx2::run<Stored, Ops...>, Avx512::run<Stored, Ops...>}};
-#else
-  return {{id_of<Ops>()...}, {Portable::run<Stored, Ops...>}};
-#endif
-}
-
-// Each operation by itself, and the lists that users run composed into one loop, with decoupled
-// decay and without.
-template <class T>
-constexpr Pipeline pipelines[] = {
-    pipeline<T, ScaleGrad>(),
-    pipeline<T, Decay>(),
-    pipeline<T, L2>(),
-    pipeline<T, Average>(),
-    pipeline<T, AverageSqr>(),
-    pipeline<T, GradStep>(),
-    pipeline<T, AvgStep>(),
-    pipeline<T, RmsStep>(),
-    pipeline<T, AdaptiveStep>(),
-    pipeline<T, QuasiHyperbolicStep>(),
-    pipeline<T, SignStep>(),
-    pipeline<T, AverageForLater>(),
-    pipeline<T, AverageWeights>(),
-    pipeline<T, RestoreSlow>(),
-    pipeline<T, ZeroGrad>(),
-    pipeline<T, Traffic>(),
-    pipeline<T, Decay, GradStep>(),
-    pipeline<T, Average, AvgStep>(),
-    pipeline<T, Decay, Average, AvgStep>(),
-    pipeline<T, AverageSqr, RmsStep>(),
-    pipeline<T, Decay, AverageSqr, RmsStep>(),
-    pipeline<T, Average, AverageSqr, AdaptiveStep>(),
-    pipeline<T, Decay, Average, AverageSqr, AdaptiveStep>(),
-    pipeline<T, Average, AverageSqr, QuasiHyperbolicStep>(),
-    pipeline<T, Decay, Average, AverageSqr, QuasiHyperbolicStep>(),
-    pipeline<T, SignStep, AverageForLater>(),
-    pipeline<T, Decay, SignStep, AverageForLater>(),
-    pipeline<T, AverageWeights, RestoreSlow>(),
-};
-
-std::span<const Pipeline> pipelines_of(fastopt_dtype dtype) {
+// Of these types; empty: there are none. State is as wide as what is computed with, or bfloat16.
+Pipelines pipelines_of(fastopt_dtype dtype, fastopt_dtype state_dtype) {
+  const bool half_state = state_dtype == FASTOPT_BFLOAT16;
+  if (dtype == FASTOPT_FLOAT64)
+    return state_dtype == FASTOPT_FLOAT64 ? float64_pipelines() : Pipelines();
+  if (state_dtype != FASTOPT_FLOAT32 && !half_state) return {};
   switch (dtype) {
     case FASTOPT_FLOAT32:
-      return pipelines<float>;
-    case FASTOPT_FLOAT64:
-      return pipelines<double>;
+      return float32_pipelines(half_state);
     case FASTOPT_BFLOAT16:
-      return pipelines<BFloat16>;
+      return bfloat16_pipelines(half_state);
     case FASTOPT_FLOAT16:
-#if defined(__FLT16_MAX__)
-      return pipelines<_Float16>;
-#else
+      return float16_pipelines(half_state);
+    default:
       return {};
-#endif
   }
-  return {};
 }
 
 size_t length(const Pipeline& pipeline) {
@@ -129,19 +69,21 @@ fastopt_isa best_isa() {
   return FASTOPT_PORTABLE;
 }
 
-std::vector<Kernel> find_kernels(fastopt_dtype dtype, fastopt_isa isa, std::span<const OpId> ops) {
-  const auto best = best_isa();
-  const auto wanted = isa == FASTOPT_BEST ? best : isa;
-  if (wanted > best) return {};
+bool has_kernels(fastopt_dtype dtype, fastopt_dtype state_dtype) {
+  return !pipelines_of(dtype, state_dtype).empty();
+}
+
+std::vector<Kernel> find_kernels(fastopt_dtype dtype, fastopt_dtype state_dtype, fastopt_isa isa,
+                                 std::span<const OpId> ops) {
   std::vector<Kernel> found;
   while (!ops.empty()) {
     const Pipeline* longest = nullptr;
-    for (const auto& pipeline : pipelines_of(dtype)) {
+    for (const auto& pipeline : pipelines_of(dtype, state_dtype)) {
       if (begins_with(ops, pipeline) && (!longest || length(pipeline) > length(*longest)))
         longest = &pipeline;
     }
     if (!longest) return {};
-    found.push_back(longest->kernels[wanted - FASTOPT_PORTABLE]);
+    found.push_back(longest->kernels[isa - FASTOPT_PORTABLE]);
     ops = ops.subspan(length(*longest));
   }
   return found;

@@ -24,8 +24,12 @@ const CallbackEntry* find_callback(int32_t callback);
 // The best instruction set of this machine.
 fastopt_isa best_isa();
 
-// Covers `ops` with as few kernels as there are. Empty where this build has none for the dtype or
-// the instruction set.
-std::vector<Kernel> find_kernels(fastopt_dtype dtype, fastopt_isa isa, std::span<const OpId> ops);
+// Whether this build has kernels for parameters and state that are stored so.
+bool has_kernels(fastopt_dtype dtype, fastopt_dtype state_dtype);
+
+// Covers `ops` with as few kernels as there are; empty where this build has none. `isa` is one that
+// this machine has.
+std::vector<Kernel> find_kernels(fastopt_dtype dtype, fastopt_dtype state_dtype, fastopt_isa isa,
+                                 std::span<const OpId> ops);
 
 }  // namespace fastopt::fused

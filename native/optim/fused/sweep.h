@@ -7,6 +7,13 @@
 #if defined(__GNUC__)
 #define FASTOPT_INLINE inline __attribute__((always_inline))
 #define FASTOPT_FOR(target_isa) __attribute__((target(target_isa)))
+#define FASTOPT_AVX2_FEATURES "avx2,fma,f16c"
+#if defined(__clang__)
+#define FASTOPT_AVX512_FEATURES "avx512f,avx512vl,avx512bw,avx512dq,fma,f16c"
+#else
+#define FASTOPT_AVX512_FEATURES \
+  "avx512f,avx512vl,avx512bw,avx512dq,fma,f16c,prefer-vector-width=512"
+#endif
 #else
 #define FASTOPT_INLINE inline
 #endif
@@ -22,9 +29,9 @@
 
 namespace fastopt::fused {
 
-template <class Stored, class Real, class... Ops>
-FASTOPT_INLINE void loop(Stored* __restrict p, Stored* __restrict g, Real* __restrict grad_avg,
-                         Real* __restrict sqr_avg, Real* __restrict slow, int64_t begin,
+template <class Stored, class State, class Real, class... Ops>
+FASTOPT_INLINE void loop(Stored* __restrict p, Stored* __restrict g, State* __restrict grad_avg,
+                         State* __restrict sqr_avg, Real* __restrict slow, int64_t begin,
                          int64_t end, const Real* c) {
   constexpr unsigned writes = (Ops::writes | ...);
   constexpr unsigned reads = (Ops::reads | ...);
@@ -56,8 +63,8 @@ FASTOPT_INLINE void fetch_ahead(const T* run) {
 #endif
 }
 
-template <class Stored, class Real, class... Ops>
-FASTOPT_INLINE void sweep(Stored* p, Stored* g, Real* grad_avg, Real* sqr_avg, Real* slow,
+template <class Stored, class State, class Real, class... Ops>
+FASTOPT_INLINE void sweep(Stored* p, Stored* g, State* grad_avg, State* sqr_avg, Real* slow,
                           int64_t size, const double* scalars) {
   constexpr unsigned touched = ((Ops::reads | Ops::writes) | ...);
   Real c[kScalars];
@@ -69,9 +76,9 @@ FASTOPT_INLINE void sweep(Stored* p, Stored* g, Real* grad_avg, Real* sqr_avg, R
     if constexpr (touched & kGradAvg) fetch_ahead(grad_avg + i);
     if constexpr (touched & kSqrAvg) fetch_ahead(sqr_avg + i);
     if constexpr (touched & kSlow) fetch_ahead(slow + i);
-    loop<Stored, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, i + kRun, c);
+    loop<Stored, State, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, i + kRun, c);
   }
-  loop<Stored, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, size, c);
+  loop<Stored, State, Real, Ops...>(p, g, grad_avg, sqr_avg, slow, i, size, c);
 }
 
 // Steps the elements from `begin` to `end` of one tensor.
@@ -83,42 +90,36 @@ FASTOPT_INLINE T* at(void* start, int64_t begin) {
   return start ? static_cast<T*>(start) + begin : nullptr;
 }
 
-template <class Stored, class... Ops>
+template <class Stored, class State, class... Ops>
 FASTOPT_INLINE void sweep_part(const fastopt_tensor& t, int64_t begin, int64_t end,
                                const double* scalars) {
   using Real = typename ComputedIn<Stored>::Real;
-  sweep<Stored, Real, Ops...>(at<Stored>(t.param, begin), at<Stored>(t.grad, begin),
-                              at<Real>(t.grad_avg, begin), at<Real>(t.sqr_avg, begin),
-                              at<Real>(t.slow, begin), end - begin, scalars);
+  sweep<Stored, State, Real, Ops...>(at<Stored>(t.param, begin), at<Stored>(t.grad, begin),
+                                     at<State>(t.grad_avg, begin), at<State>(t.sqr_avg, begin),
+                                     at<Real>(t.slow, begin), end - begin, scalars);
 }
 
 struct Portable {
-  template <class Stored, class... Ops>
+  template <class Stored, class State, class... Ops>
   static void run(const fastopt_tensor& t, int64_t begin, int64_t end, const double* scalars) {
-    sweep_part<Stored, Ops...>(t, begin, end, scalars);
+    sweep_part<Stored, State, Ops...>(t, begin, end, scalars);
   }
 };
 
 #if defined(__GNUC__) && defined(__x86_64__)
 struct Avx2 {
-  template <class Stored, class... Ops>
-  FASTOPT_FOR("avx2,fma,f16c")
+  template <class Stored, class State, class... Ops>
+  FASTOPT_FOR(FASTOPT_AVX2_FEATURES)
   static void run(const fastopt_tensor& t, int64_t begin, int64_t end, const double* scalars) {
-    sweep_part<Stored, Ops...>(t, begin, end, scalars);
+    sweep_part<Stored, State, Ops...>(t, begin, end, scalars);
   }
 };
 
-#if defined(__clang__)
-#define FASTOPT_WIDEST
-#else
-#define FASTOPT_WIDEST ",prefer-vector-width=512"
-#endif
-
 struct Avx512 {
-  template <class Stored, class... Ops>
-  FASTOPT_FOR("avx512f,avx512vl,avx512bw,avx512dq,fma,f16c" FASTOPT_WIDEST)
+  template <class Stored, class State, class... Ops>
+  FASTOPT_FOR(FASTOPT_AVX512_FEATURES)
   static void run(const fastopt_tensor& t, int64_t begin, int64_t end, const double* scalars) {
-    sweep_part<Stored, Ops...>(t, begin, end, scalars);
+    sweep_part<Stored, State, Ops...>(t, begin, end, scalars);
   }
 };
 #endif
