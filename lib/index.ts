@@ -9,6 +9,7 @@ export {
   TorchOutOfMemoryError,
   UnknownOptionError,
   UnsupportedOperatorError,
+  type MemoryFigures,
   type TorchErrorDetails,
 } from './internal/errors';
 export type { TypedArray } from './internal/native';
@@ -59,6 +60,7 @@ export * as ops from './ops';
 export type { Namespace, RawOperator } from './ops/aten';
 export type { Layout, MemoryFormat } from './ops/types';
 export * as cuda from './cuda';
+export { backends } from './cuda/backends';
 export * as nn from './nn';
 export * as models from './models';
 export * as optim from './optim';

@@ -7,4 +7,6 @@ export {
   synchronize,
   type CudaDevice,
 } from './device';
+export { emptyCache, memoryStats, resetPeakMemoryStats, type MemoryStats } from './memory';
+export { getArchList, getDeviceProperties, runtimeVersion, type GpuProperties } from './properties';
 export { currentStream, defaultStream, Event, Stream, type StreamOptions } from './stream';

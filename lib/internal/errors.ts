@@ -63,11 +63,31 @@ export class UnsupportedOperatorError extends TorchError {
   }
 }
 
-/** libtorch could not allocate what was asked for. */
+/** What there was when memory ran out, in bytes but for `tensors`. */
+export interface MemoryFigures {
+  /** Where: `cpu`, `cuda:0`. */
+  readonly device: string;
+  /** What was asked for; undefined where libtorch doesn't tell. */
+  readonly requested: number | undefined;
+  /** What nobody has, of this and other processes. */
+  readonly free: number;
+  readonly total: number;
+  /** What libtorch has given out here. */
+  readonly allocated: number;
+  /** The live handles of this thread, on whatever device. */
+  readonly tensors: number;
+}
+
+/** libtorch could not allocate what was asked for, nor after the garbage collector had freed what it could. */
 export class TorchOutOfMemoryError extends TorchError {
   override readonly name = 'TorchOutOfMemoryError';
-  constructor(message: string, details?: TorchErrorDetails) {
+  readonly figures: MemoryFigures | undefined;
+  constructor(
+    message: string,
+    details: TorchErrorDetails & { readonly figures?: MemoryFigures } = {},
+  ) {
     super(message, 'ERR_TORCH_OUT_OF_MEMORY', details);
+    this.figures = details.figures;
   }
 }
 

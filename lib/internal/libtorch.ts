@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The version that the set-up fetches. */
-export const PINNED_VERSION = '2.13.0';
+/** The versions that the set-up fetches: for the CPU, and with CUDA. */
+export const PINNED = { cpu: '2.13.0', cuda: '2.14.1' } as const;
 /** The first and the last minor version that the sources compile against. */
 export const SUPPORTED = { from: '2.11', to: '2.14' } as const;
 
@@ -36,6 +36,8 @@ export interface SearchOptions {
   /** A libtorch used before: taken instead of asking Python, which is slow. */
   readonly known?: string | undefined;
   readonly systemFolders?: readonly string[];
+  /** Passes over every libtorch without CUDA. */
+  readonly cuda?: boolean;
 }
 
 const SYSTEM_FOLDERS = [
@@ -120,10 +122,15 @@ function pythonTorch(env: NodeJS.ProcessEnv): string | undefined {
  * folders. A `FASTOPT_LIBTORCH` that can't be used ends the search: what was asked for by name is never replaced.
  */
 export function findLibtorch(project: string, options: SearchOptions = {}): Search {
-  const { env = process.env, known, systemFolders = SYSTEM_FOLDERS } = options;
+  const { env = process.env, known, systemFolders = SYSTEM_FOLDERS, cuda = false } = options;
   const places: Place[] = [];
+  const inspect = (folder: string): Libtorch | string => {
+    const result = inspectLibtorch(folder);
+    const lacks = typeof result === 'object' && cuda && !result.cuda;
+    return lacks ? `${result.version} in ${result.path}, which has no CUDA` : result;
+  };
   const look = (name: string, folder: string | undefined, absent: string): Libtorch | undefined => {
-    const result = folder ? inspectLibtorch(folder) : absent;
+    const result = folder ? inspect(folder) : absent;
     places.push({
       name,
       verdict: typeof result === 'string' ? result : `${result.version} in ${result.path}`,
@@ -135,7 +142,7 @@ export function findLibtorch(project: string, options: SearchOptions = {}): Sear
   const near =
     look('LIBTORCH', env.LIBTORCH, 'not set') ?? look('.libtorch', join(project, '.libtorch'), '');
   if (near) return { found: near, places };
-  const before = known === undefined ? undefined : inspectLibtorch(known);
+  const before = known === undefined ? undefined : inspect(known);
   if (typeof before === 'object') return { found: before, places };
   const python = look('python3', pythonTorch(env), 'no Python with torch on the PATH');
   if (python) return { found: python, places };

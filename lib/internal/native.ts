@@ -69,9 +69,54 @@ export type ForwardHookRunner = (
 /** A value of an optimizer's state. */
 export type NativeState = number | TensorHandle | TensorHandle[];
 
+/** What is known of the memory of a GPU. */
+export type MemoryFigure =
+  | 'allocated'
+  | 'maxAllocated'
+  | 'reserved'
+  | 'maxReserved'
+  | 'active'
+  | 'maxActive'
+  | 'free'
+  | 'total'
+  | 'allocRetries'
+  | 'outOfMemory';
+
+/** What the driver says of a GPU; sizes in bytes. */
+export interface GpuProperties {
+  readonly name: string;
+  /** The compute capability is `major.minor`. */
+  readonly major: number;
+  readonly minor: number;
+  readonly totalMemory: number;
+  readonly multiProcessorCount: number;
+  readonly warpSize: number;
+  readonly maxThreadsPerMultiProcessor: number;
+  /** At most, where a kernel asks for it. */
+  readonly sharedMemoryPerBlock: number;
+  readonly l2CacheSize: number;
+}
+
+/** NVIDIA's driver. */
+export interface NativeDriver {
+  /** The newest CUDA that it serves, such as 13000; 0 without a driver. */
+  readonly cudaVersion: number;
+  readonly gpus: readonly GpuProperties[];
+}
+
+/** libtorch's switches for NVIDIA's libraries. */
+export type BackendSwitch =
+  | 'cudnn.enabled'
+  | 'cudnn.benchmark'
+  | 'cudnn.deterministic'
+  | 'cudnn.allowTf32'
+  | 'matmul.allowTf32';
+
 export interface Native {
   // what was built and loaded
   info(): { readonly napiVersion: number; readonly libtorch: string; readonly cuda: boolean };
+  /** What libtorch was compiled with, as it tells it. */
+  buildConfig(): string;
 
   // operators
   /** The schemas of every `aten::` operator, as libtorch prints them. */
@@ -87,6 +132,8 @@ export interface Native {
   findOp(name: string, overload: string, argumentNames: readonly string[]): number;
   /** Calls a prepared operator. Returned tensors that are a written argument come back as undefined. */
   callOp(id: number, ...args: readonly unknown[]): unknown;
+  /** Tells whether an operator changes an argument, so that a call that failed half-way can't be made again. */
+  opWrites(id: number): boolean;
 
   // tensors
   fromData(data: TypedArray, shape: readonly number[], dtype: string): TensorHandle;
@@ -267,4 +314,11 @@ export interface Native {
   cudaSynchronizeEvent(event: EventHandle): void;
   /** Milliseconds. */
   cudaElapsedTime(start: EventHandle, end: EventHandle): number;
+  cudaMemoryStats(device: number): Readonly<Record<MemoryFigure, number>>;
+  cudaResetPeakMemoryStats(device: number): void;
+  cudaEmptyCache(): void;
+  /** The driver, asked without libtorch. */
+  cudaDriver(): NativeDriver;
+  backendSwitch(name: BackendSwitch): boolean;
+  setBackendSwitch(name: BackendSwitch, on: boolean): void;
 }

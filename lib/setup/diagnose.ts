@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { describePlaces, findLibtorch } from '../internal/libtorch';
 import { addonPath, checkManifest, readManifest } from '../internal/manifest';
 import { projectRoot } from '../internal/root';
+import { describeCuda, type CudaFacts } from './cuda';
 import { outputOf } from './run';
 
 /** What is and isn't right with an installed package. */
@@ -14,16 +15,19 @@ export interface Diagnosis {
 }
 
 /** Loads the addon and says what it says of itself; runs in a process of its own, which a bad addon may kill. */
-const PROBE = 'console.log(JSON.stringify(require(process.argv[1]).info()))';
+const PROBE = `
+  const addon = require(process.argv[1]);
+  const facts = { config: addon.buildConfig?.(), driver: addon.cudaDriver?.(), usable: addon.cudaDeviceCount?.() };
+  console.log(JSON.stringify({ ...addon.info(), ...facts }));
+`;
 
-interface AddonInfo {
+interface AddonInfo extends CudaFacts {
   readonly libtorch: string;
-  readonly napiVersion: number;
   readonly cuda: boolean;
 }
 
 function isAddonInfo(value: unknown): value is AddonInfo {
-  return typeof value === 'object' && value !== null && 'libtorch' in value && 'cuda' in value;
+  return typeof value === 'object' && value !== null && 'libtorch' in value && 'driver' in value;
 }
 
 function missingLibraries(addon: string): string[] {
@@ -43,7 +47,10 @@ export function probeAddon(addon: string): Diagnosis {
       return { lines: [], problem: 'the addon loads, but is not of this version' };
     const devices = info.cuda ? 'cpu, cuda' : 'cpu';
     return {
-      lines: [`Addon: loads; compiled for libtorch ${info.libtorch}; devices: ${devices}`],
+      lines: [
+        `Addon: loads; compiled for libtorch ${info.libtorch}; devices: ${devices}`,
+        ...describeCuda(info),
+      ],
       problem: undefined,
     };
   }

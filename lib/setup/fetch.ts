@@ -1,29 +1,55 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { inspectLibtorch, PINNED_VERSION, type Libtorch } from '../internal/libtorch';
+import { inspectLibtorch, PINNED, type Libtorch } from '../internal/libtorch';
 import { SetupError } from './error';
 import { withLock } from './lock';
 import { run } from './run';
 import { requirePip } from './tools';
 
-/** PyTorch's own index of CPU builds; the default index offers the CUDA build of the same version on Linux. */
-const WHEEL_INDEX = 'https://download.pytorch.org/whl/cpu';
+/** What to fetch, and whom to tell. */
+export interface FetchOptions {
+  /** The build with CUDA, and NVIDIA's libraries. */
+  readonly cuda?: boolean;
+  readonly log: (line: string) => void;
+}
 
-/** The same version has no `+cpu` in its name on macOS, where there is no other. */
-function requirement(platform: NodeJS.Platform): string {
-  return `torch==${PINNED_VERSION}${platform === 'darwin' ? '' : '+cpu'}`;
+/** PyTorch's own indexes: the default one offers a build with CUDA on Linux, and one for the CPU elsewhere. */
+const WHEEL_INDEX = {
+  cpu: 'https://download.pytorch.org/whl/cpu',
+  cuda: 'https://download.pytorch.org/whl/cu130',
+};
+const SIZES = {
+  cpu: 'about 200 MB to download, 800 MB unpacked',
+  cuda: "with NVIDIA's libraries, about 2.7 GB to download, 4.3 GB unpacked",
+};
+
+function requirement(cuda: boolean, platform: NodeJS.Platform): string {
+  // Without more in its name any build will do, such as the one with CUDA of the default index; macOS has one alone.
+  if (cuda || platform === 'darwin') return `torch==${cuda ? PINNED.cuda : PINNED.cpu}`;
+  return `torch==${PINNED.cpu}+cpu`;
 }
 
 /** Returns pip's arguments: they serve a machine on the internet and one that has only a local wheel alike. */
 export function pipArguments(
   target: string,
-  platform: NodeJS.Platform = process.platform,
+  {
+    cuda = false,
+    platform = process.platform,
+  }: { cuda?: boolean; platform?: NodeJS.Platform } = {},
 ): string[] {
   // Without the limits, pip tries an index that can't be reached for two minutes before it takes the wheel at hand.
   const patience = ['--retries', '0', '--timeout', '5'];
-  const index = ['--extra-index-url', WHEEL_INDEX];
+  const index = ['--extra-index-url', WHEEL_INDEX[cuda ? 'cuda' : 'cpu']];
   const where = ['--no-deps', '--only-binary', ':all:', '--target', target];
-  return ['-m', 'pip', 'install', ...where, ...patience, ...index, requirement(platform)];
+  return ['-m', 'pip', 'install', ...where, ...patience, ...index, requirement(cuda, platform)];
+}
+
+/** Returns which of the packages that a wheel in `folder` requires hold NVIDIA's libraries; the rest is for Python. */
+export function nvidiaRequirements(folder: string): string[] {
+  const info = readdirSync(folder).find((name) => /^torch-.*\.dist-info$/.test(name));
+  const metadata = info ? readFileSync(join(folder, info, 'METADATA'), 'utf8') : '';
+  const required = metadata.matchAll(/^Requires-Dist: ((?:nvidia-|cuda-toolkit).*)$/gm);
+  return Array.from(required, ([, name = '']) => name.trim());
 }
 
 const PIP_ENV = {
@@ -41,17 +67,31 @@ function removeLeftovers(folder: string): void {
   }
 }
 
-async function download(folder: string, log: (line: string) => void): Promise<void> {
+/** Installs into `target`, and returns what came, or what went wrong. */
+async function install(target: string, cuda: boolean): Promise<Libtorch | string> {
   const python = requirePip();
+  const env = { ...process.env, ...PIP_ENV };
+  const pip = async (args: readonly string[]): Promise<string | undefined> => {
+    const status = await run(python, args, { env });
+    return status === 0 ? undefined : `pip ended with status ${status}`;
+  };
+  const failure = await pip(pipArguments(target, { cuda }));
+  const libraries = failure === undefined && cuda ? nvidiaRequirements(target) : [];
+  // These are on the default index, and large: worth more patience.
+  const where = ['-m', 'pip', 'install', '--only-binary', ':all:', '--target', target];
+  const second = libraries.length > 0 ? await pip([...where, ...libraries]) : undefined;
+  const result = failure ?? second ?? inspectLibtorch(target);
+  const lacks = typeof result === 'object' && cuda && !result.cuda;
+  return lacks ? `${result.version} came, which has no CUDA` : result;
+}
+
+async function download(folder: string, { cuda = false, log }: FetchOptions): Promise<void> {
+  requirePip();
   removeLeftovers(folder);
   const temporary = `${folder}.tmp-${process.pid}`;
-  log(
-    `Fetching ${requirement(process.platform)} into ${folder} (about 200 MB to download, 800 MB unpacked)`,
-  );
-  const status = await run(python, pipArguments(temporary), {
-    env: { ...process.env, ...PIP_ENV },
-  });
-  const fetched = status === 0 ? inspectLibtorch(temporary) : `pip ended with status ${status}`;
+  const what = requirement(cuda, process.platform);
+  log(`Fetching ${what} into ${folder} (${SIZES[cuda ? 'cuda' : 'cpu']})`);
+  const fetched = await install(temporary, cuda);
   if (typeof fetched === 'string') {
     rmSync(temporary, { recursive: true, force: true });
     throw new SetupError(
@@ -63,19 +103,22 @@ async function download(folder: string, log: (line: string) => void): Promise<vo
 }
 
 /**
- * Returns the libtorch in the project's `.libtorch/`, which is fetched with pip first when there is none. The folder appears
- * whole or not at all, also when this is interrupted or runs twice at once.
+ * Returns the libtorch in the project's `.libtorch/`, which is fetched with pip first when there is none, or none with the
+ * CUDA that is wanted. The folder appears whole or not at all, also when this is interrupted or runs twice at once.
  *
  * @throws SetupError when Python or pip is missing, or the wheel can't be fetched.
  */
-export async function fetchLibtorch(
-  project: string,
-  log: (line: string) => void,
-): Promise<Libtorch> {
+export async function fetchLibtorch(project: string, options: FetchOptions): Promise<Libtorch> {
+  const { cuda = false, log } = options;
   const folder = join(project, '.libtorch');
+  if (cuda && process.platform === 'darwin')
+    throw new SetupError('There is no libtorch with CUDA for macOS');
+  const isThere = (): boolean => {
+    const found = existsSync(folder) ? inspectLibtorch(folder) : 'nothing';
+    return typeof found === 'object' && (found.cuda || !cuda);
+  };
   const work = async (): Promise<void> => {
-    if (!existsSync(folder) || typeof inspectLibtorch(folder) === 'string')
-      await download(folder, log);
+    if (!isThere()) await download(folder, options);
   };
   await withLock(`${folder}.lock`, work, (holder) =>
     log(`Waiting for process ${holder}, which is fetching libtorch`),

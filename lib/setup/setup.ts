@@ -14,6 +14,8 @@ export interface SetupOptions {
   readonly fetch: boolean;
   /** Build again also when nothing has changed. */
   readonly force?: boolean;
+  /** Take, or fetch, only a libtorch with CUDA. */
+  readonly cuda?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -24,9 +26,14 @@ export interface SetupOptions {
  * @throws SetupError with one sentence for the user: what is missing, and how to install it.
  */
 export async function setUp(root: string, options: SetupOptions): Promise<Manifest> {
-  const { fetch, force = false, log = (line: string): void => console.log(line) } = options;
+  const {
+    fetch,
+    force = false,
+    cuda = false,
+    log = (line: string): void => console.log(line),
+  } = options;
   const project = projectRoot(root);
-  const search = () => findLibtorch(project, { known: readManifest(root)?.libtorch.path });
+  const search = () => findLibtorch(project, { known: readManifest(root)?.libtorch.path, cuda });
   const upToDate = (): Manifest | undefined => {
     const manifest = readManifest(root);
     const { found } = search();
@@ -48,7 +55,7 @@ export async function setUp(root: string, options: SetupOptions): Promise<Manife
         `No libtorch was found. Run "npx fastopt setup" to fetch one, or set FASTOPT_LIBTORCH. Searched:\n${describePlaces(places)}`,
       );
     }
-    return buildAddon(root, await fetchLibtorch(project, log), log);
+    return buildAddon(root, await fetchLibtorch(project, { cuda, log }), log);
   };
   const lock = join(root, 'build/setup.lock');
   return (

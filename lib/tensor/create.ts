@@ -13,6 +13,8 @@ export interface TensorOptions {
   readonly dtype?: DType;
   readonly device?: Device;
   readonly requiresGrad?: boolean;
+  /** Puts a tensor of the CPU into pinned memory; see `Tensor.pinMemory`. */
+  readonly pinMemory?: boolean;
 }
 
 /** What functions that make random tensors take. */
@@ -27,7 +29,7 @@ export type TensorLike = Scalar | TypedArray | Tensor | readonly TensorLike[];
 /** A shape; one number stands for one dimension. */
 export type Shape = number | readonly number[];
 
-const optionNames = ['dtype', 'device', 'requiresGrad'];
+const optionNames = ['dtype', 'device', 'requiresGrad', 'pinMemory'];
 
 function isTypedArray(value: unknown): value is TypedArray {
   return types.isTypedArray(value);
@@ -110,13 +112,15 @@ function checkRange(array: TypedArray, dtype: DType): void {
   }
 }
 
-function finish(handle: TensorHandle, { device, requiresGrad }: TensorOptions): Tensor {
+function finish(handle: TensorHandle, options: TensorOptions): Tensor {
+  const { device, requiresGrad, pinMemory } = options;
   let result = new Tensor(handle);
-  if (device !== undefined && device !== 'cpu') {
-    const there = result.to(device);
+  const become = (next: Tensor): void => {
     result.dispose();
-    result = there;
-  }
+    result = next;
+  };
+  if (device !== undefined && device !== 'cpu') become(result.to(device));
+  if (pinMemory) become(result.pinMemory());
   if (requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -158,7 +162,7 @@ Tensor.from = tensor;
 // ---- filled ----
 
 const detach = rawOp('detach', '', ['self']);
-const factoryNames = ['dtype', 'device'] as const;
+const factoryNames = ['dtype', 'device', 'pin_memory'] as const;
 const randomNames = ['generator', ...factoryNames] as const;
 
 function isShape(value: unknown): value is readonly number[] {
@@ -183,7 +187,7 @@ function filled(name: string): (shape: Shape, options?: TensorOptions) => Tensor
   const call = rawOp(name, name === 'empty' ? 'memory_format' : '', ['size', ...factoryNames]);
   return (shape, options = {}) => {
     checkOptions(name, options, optionNames);
-    return made(call(shapeList(name, shape), options.dtype, options.device), options);
+    return made(call(shapeList(name, shape), ...factoryValues(options)), options);
   };
 }
 
@@ -192,10 +196,15 @@ function random(name: string): (shape: Shape, options?: RandomOptions) => Tensor
   return (shape, options = {}) => {
     checkOptions(name, options, [...optionNames, 'generator']);
     return made(
-      call(shapeList(name, shape), generatorOf(options), options.dtype, options.device),
+      call(shapeList(name, shape), generatorOf(options), ...factoryValues(options)),
       options,
     );
   };
+}
+
+// In the order of `factoryNames`.
+function factoryValues(options: TensorOptions, dtype?: DType): readonly unknown[] {
+  return [options.dtype ?? dtype, options.device, options.pinMemory];
 }
 
 function generatorOf({ generator }: RandomOptions): unknown {
@@ -226,7 +235,7 @@ export function full(shape: Shape, value: Scalar, options: TensorOptions = {}): 
   const natural =
     typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32';
   return made(
-    callFull(shapeList('full', shape), value, options.dtype ?? natural, options.device),
+    callFull(shapeList('full', shape), value, ...factoryValues(options, natural)),
     options,
   );
 }
@@ -259,7 +268,7 @@ export function arange(
   const [start, end, options] =
     typeof second === 'object' ? [0, first, second] : [first, second, last];
   checkOptions('arange', options, [...optionNames, 'step']);
-  return made(callArange(start, end, options.step, options.dtype, options.device), options);
+  return made(callArange(start, end, options.step, ...factoryValues(options)), options);
 }
 
 /** Makes `steps` numbers from `start` to `end`, both included, evenly apart. */
@@ -270,13 +279,13 @@ export function linspace(
   options: TensorOptions = {},
 ): Tensor {
   checkOptions('linspace', options, optionNames);
-  return made(callLinspace(start, end, steps, options.dtype, options.device), options);
+  return made(callLinspace(start, end, steps, ...factoryValues(options)), options);
 }
 
 /** Makes a matrix `[rows, columns]` with ones on its diagonal. */
 export function eye(rows: number, columns = rows, options: TensorOptions = {}): Tensor {
   checkOptions('eye', options, optionNames);
-  return made(callEye(rows, columns, options.dtype, options.device), options);
+  return made(callEye(rows, columns, ...factoryValues(options)), options);
 }
 
 /** Makes a tensor of random integers from `low` up to but without `high`, int64 without a dtype. */
@@ -289,7 +298,7 @@ export function randint(
   checkOptions('randint', options, [...optionNames, 'generator']);
   const size = shapeList('randint', shape);
   return made(
-    callRandint(low, high, size, generatorOf(options), options.dtype ?? 'int64', options.device),
+    callRandint(low, high, size, generatorOf(options), ...factoryValues(options, 'int64')),
     options,
   );
 }
@@ -297,8 +306,5 @@ export function randint(
 /** Makes a random permutation of the integers from 0 to `n - 1`, int64 without a dtype. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkOptions('randperm', options, [...optionNames, 'generator']);
-  return made(
-    callRandperm(n, generatorOf(options), options.dtype ?? 'int64', options.device),
-    options,
-  );
+  return made(callRandperm(n, generatorOf(options), ...factoryValues(options, 'int64')), options);
 }

@@ -19,6 +19,7 @@ const toOptions = rawOp('to', 'dtype_layout', [
   'copy',
   'memory_format',
 ]);
+const callPinMemory = rawOp('pin_memory', '', ['self']);
 const dimensions = new Float64Array(128);
 const backwardOptions = ['gradient', 'retainGraph', 'createGraph', 'inputs'];
 const toOptionNames = ['dtype', 'device', 'copy', 'nonBlocking', 'memoryFormat'];
@@ -281,6 +282,17 @@ export class Tensor extends Scoped {
       memoryFormat,
     } = { ...toTarget(target), ...options };
     return new Tensor(toOptions(this.#handle, dtype, device, nonBlocking, copy, memoryFormat));
+  }
+
+  /**
+   * Copies a tensor of the CPU into memory that the system never moves, from where a GPU fetches it by itself:
+   * `x.pinMemory().to('cuda', { nonBlocking: true })` goes on at once.
+   *
+   * @throws CudaUnavailableError where there is no GPU.
+   */
+  pinMemory(): Tensor {
+    native.cudaCurrentDevice();
+    return new Tensor(callPinMemory(this.#handle));
   }
 
   cpu(): Tensor {

@@ -1,6 +1,11 @@
 #include "core/cuda.h"
 
+#include <ATen/Context.h>
+
+#include <algorithm>
+
 #include "bind/bind.h"
+#include "core/driver.h"
 #include "glue/convert.h"
 
 namespace fastopt {
@@ -85,6 +90,88 @@ napi_value elapsed_time(Call& call) {
   return js_number(call, start->elapsedTime(*event_of(call, call[1], "cuda.Event.elapsedTime")));
 }
 
+napi_value memory_stats(Call& call) {
+  const auto stats = cuda::memory_stats(index_of(call, call[0], "cuda.memoryStats"));
+  const auto number = [&](int64_t value) { return js_number(call, static_cast<double>(value)); };
+  return js_object(call, {{"allocated", number(stats.allocated)},
+                          {"maxAllocated", number(stats.max_allocated)},
+                          {"reserved", number(stats.reserved)},
+                          {"maxReserved", number(stats.max_reserved)},
+                          {"active", number(stats.active)},
+                          {"maxActive", number(stats.max_active)},
+                          {"free", number(stats.free)},
+                          {"total", number(stats.total)},
+                          {"allocRetries", number(stats.alloc_retries)},
+                          {"outOfMemory", number(stats.out_of_memory)}});
+}
+napi_value reset_peak_memory_stats(Call& call) {
+  cuda::reset_peak_memory_stats(index_of(call, call[0], "cuda.resetPeakMemoryStats"));
+  return call.undefined();
+}
+napi_value empty_cache(Call& call) {
+  cuda::empty_cache();
+  return call.undefined();
+}
+
+napi_value js_gpu(const Call& call, const driver::Gpu& gpu) {
+  return js_object(
+      call, {{"name", js_string(call, gpu.name)},
+             {"major", js_number(call, gpu.major)},
+             {"minor", js_number(call, gpu.minor)},
+             {"totalMemory", js_number(call, static_cast<double>(gpu.total_memory))},
+             {"multiProcessorCount", js_number(call, gpu.multiprocessors)},
+             {"warpSize", js_number(call, gpu.warp_size)},
+             {"maxThreadsPerMultiProcessor", js_number(call, gpu.max_threads_per_multiprocessor)},
+             {"sharedMemoryPerBlock", js_number(call, gpu.shared_memory_per_block)},
+             {"l2CacheSize", js_number(call, gpu.l2_cache_size)}});
+}
+
+napi_value find_driver(Call& call) {
+  const auto found = driver::find_driver();
+  napi_value gpus = js_array(call, found.gpus.size());
+  for (size_t i = 0; i < found.gpus.size(); ++i)
+    set_element(call, gpus, i, js_gpu(call, found.gpus[i]));
+  return js_object(call, {{"cudaVersion", js_number(call, found.cuda_version)}, {"gpus", gpus}});
+}
+
+// libtorch's switches for NVIDIA's libraries: of the whole process, and there without them as well.
+struct Switch {
+  const char* name;
+  bool (*get)(const at::Context& context);
+  void (*set)(at::Context& context, bool on);
+};
+
+using Context = at::Context;
+constexpr Switch kSwitches[] = {
+    {"cudnn.enabled", [](const Context& context) { return context.userEnabledCuDNN(); },
+     [](Context& context, bool on) { context.setUserEnabledCuDNN(on); }},
+    {"cudnn.benchmark", [](const Context& context) { return context.benchmarkCuDNN(); },
+     [](Context& context, bool on) { context.setBenchmarkCuDNN(on); }},
+    {"cudnn.deterministic", [](const Context& context) { return context.deterministicCuDNN(); },
+     [](Context& context, bool on) { context.setDeterministicCuDNN(on); }},
+    {"cudnn.allowTf32", [](const Context& context) { return context.allowTF32CuDNN(); },
+     [](Context& context, bool on) { context.setAllowTF32CuDNN(on); }},
+    {"matmul.allowTf32", [](const Context& context) { return context.allowTF32CuBLAS(); },
+     [](Context& context, bool on) { context.setAllowTF32CuBLAS(on); }},
+};
+
+const Switch& switch_of(const Call& call) {
+  const auto name = string_of(call, call[0], "backends");
+  const auto* found = std::find_if(std::begin(kSwitches), std::end(kSwitches),
+                                   [&](const Switch& each) { return name == each.name; });
+  if (found == std::end(kSwitches)) throw Refusal("backends: there is no switch '" + name + "'");
+  return *found;
+}
+
+napi_value get_switch(Call& call) {
+  return js_bool(call, switch_of(call).get(at::globalContext()));
+}
+napi_value set_switch(Call& call) {
+  const auto& found = switch_of(call);
+  found.set(at::globalContext(), bool_of(call, call[1], found.name));
+  return call.undefined();
+}
+
 }  // namespace
 
 const Functions& cuda_functions() {
@@ -107,6 +194,12 @@ const Functions& cuda_functions() {
       {"cudaQueryEvent", guarded<query_event>},
       {"cudaSynchronizeEvent", guarded<synchronize_event>},
       {"cudaElapsedTime", guarded<elapsed_time>},
+      {"cudaMemoryStats", guarded<memory_stats>},
+      {"cudaResetPeakMemoryStats", guarded<reset_peak_memory_stats>},
+      {"cudaEmptyCache", guarded<empty_cache>},
+      {"cudaDriver", guarded<find_driver>},
+      {"backendSwitch", guarded<get_switch>},
+      {"setBackendSwitch", guarded<set_switch>},
   };
   return functions;
 }

@@ -49,6 +49,15 @@ napi_value find_op(Call& call) {
   }
 }
 
+const Op& op_of(const Call& call, const char* where) {
+  const auto id = int_of(call, call[0], where);
+  const auto* op = call.data()->ops.get(static_cast<size_t>(id));
+  if (op != nullptr) return *op;
+  throw Refusal(std::string(where) + ": no operator has the number " + std::to_string(id));
+}
+
+napi_value op_writes(Call& call) { return js_bool(call, op_of(call, "opWrites").writes); }
+
 napi_value given(const Call& call, int source) {
   return source < 0 ? call.undefined() : call[static_cast<size_t>(source) + 1];
 }
@@ -112,10 +121,7 @@ napi_value results(const Call& call, const Op& op, const torch::jit::Stack& stac
 }
 
 napi_value call_op(Call& call) {
-  const auto id = int_of(call, call[0], "callOp");
-  const auto* found = call.data()->ops.get(static_cast<size_t>(id));
-  if (found == nullptr) throw Refusal("callOp: no operator has the number " + std::to_string(id));
-  const Op& op = *found;
+  const Op& op = op_of(call, "callOp");
   try {
     auto stack = make_stack(call, op);
     op.handle.callBoxed(stack);
@@ -131,8 +137,9 @@ napi_value call_op(Call& call) {
 
 const Functions& op_functions() {
   static const Functions functions{
-      {"schemas", guarded<schemas>}, {"overloads", guarded<overloads>}, {"schema", guarded<schema>},
-      {"findOp", guarded<find_op>},  {"callOp", guarded<call_op>},
+      {"schemas", guarded<schemas>}, {"overloads", guarded<overloads>},
+      {"schema", guarded<schema>},   {"findOp", guarded<find_op>},
+      {"callOp", guarded<call_op>},  {"opWrites", guarded<op_writes>},
   };
   return functions;
 }

@@ -1,12 +1,14 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <torch/version.h>
 
 #include <mutex>
 
 #include "bind/bind.h"
 #include "core/allocator.h"
+#include "core/cuda.h"
 #include "glue/convert.h"
 
 namespace fastopt {
@@ -22,18 +24,13 @@ uint64_t seed_of(const Call& call, napi_value value) {
   return seed;
 }
 
-void set_property(const Call& call, napi_value object, const char* name, napi_value value) {
-  check(call.env(), napi_set_named_property(call.env(), object, name, value));
+napi_value info(Call& call) {
+  return js_object(call, {{"napiVersion", js_number(call, NAPI_VERSION)},
+                          {"libtorch", js_string(call, TORCH_VERSION)},
+                          {"cuda", js_bool(call, at::globalContext().hasCUDA())}});
 }
 
-napi_value info(Call& call) {
-  napi_value object = nullptr;
-  check(call.env(), napi_create_object(call.env(), &object));
-  set_property(call, object, "napiVersion", js_number(call, NAPI_VERSION));
-  set_property(call, object, "libtorch", js_string(call, TORCH_VERSION));
-  set_property(call, object, "cuda", js_bool(call, at::globalContext().hasCUDA()));
-  return object;
-}
+napi_value build_config(Call& call) { return js_string(call, at::show_config()); }
 
 napi_value manual_seed(Call& call) {
   at::manual_seed(seed_of(call, call[0]));
@@ -61,8 +58,9 @@ napi_value set_deterministic(Call& call) {
 
 napi_value create_generator(Call& call) {
   const auto device = device_of(string_of(call, call[0], "Generator"));
+  if (device.is_cuda()) return wrap_generator(call, cuda::new_generator(device.index()));
   if (!device.is_cpu())
-    throw Refusal("Generator: expected the device 'cpu', got '" + device.str() + "'");
+    throw Refusal("Generator: expected the device 'cpu' or 'cuda', got '" + device.str() + "'");
   return wrap_generator(call, at::detail::createCPUGenerator());
 }
 
@@ -113,6 +111,7 @@ napi_value memory(Call& call) {
 const Functions& runtime_functions() {
   static const Functions functions{
       {"info", guarded<info>},
+      {"buildConfig", guarded<build_config>},
       {"manualSeed", guarded<manual_seed>},
       {"setNumThreads", guarded<set_num_threads>},
       {"numThreads", guarded<num_threads>},

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
 namespace fastopt::cuda {
@@ -12,6 +13,11 @@ c10::Device device(c10::DeviceIndex index) { return {c10::DeviceType::CUDA, inde
 const c10::impl::DeviceGuardImplInterface& guard() {
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   return *c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA);
+}
+
+c10::DeviceAllocator& allocator() {
+  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
+  return *c10::getDeviceAllocator(c10::DeviceType::CUDA);
 }
 
 }  // namespace
@@ -33,6 +39,32 @@ c10::Stream pool_stream(c10::DeviceIndex index, bool high_priority) {
 c10::Stream exchange_stream(c10::Stream stream) { return guard().exchangeStream(stream); }
 c10::Stream stream_of(c10::DeviceIndex index, c10::StreamId id) {
   return c10::Stream(c10::Stream::UNSAFE, device(index), id);
+}
+
+at::Generator new_generator(c10::DeviceIndex index) {
+  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
+  return at::detail::getCUDAHooks().getNewGenerator(index);
+}
+
+MemoryStats memory_stats(c10::DeviceIndex index) {
+  const auto stats = allocator().getDeviceStats(index);
+  const auto [free, total] = allocator().getMemoryInfo(index);
+  const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return {.allocated = stats.allocated_bytes[all].current,
+          .max_allocated = stats.allocated_bytes[all].peak,
+          .reserved = stats.reserved_bytes[all].current,
+          .max_reserved = stats.reserved_bytes[all].peak,
+          .active = stats.active_bytes[all].current,
+          .max_active = stats.active_bytes[all].peak,
+          .free = static_cast<int64_t>(free),
+          .total = static_cast<int64_t>(total),
+          .alloc_retries = stats.num_alloc_retries,
+          .out_of_memory = stats.num_ooms};
+}
+
+void reset_peak_memory_stats(c10::DeviceIndex index) { allocator().resetPeakStats(index); }
+void empty_cache() {
+  if (device_count() > 0 && allocator().initialized()) allocator().emptyCache();
 }
 
 }  // namespace fastopt::cuda

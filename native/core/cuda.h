@@ -1,4 +1,5 @@
 #pragma once
+#include <ATen/core/Generator.h>
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 
@@ -26,5 +27,20 @@ c10::Stream pool_stream(c10::DeviceIndex index, bool high_priority);
 // Makes a stream this thread's current one of its device, and returns the one before.
 c10::Stream exchange_stream(c10::Stream stream);
 c10::Stream stream_of(c10::DeviceIndex index, c10::StreamId id);
+
+at::Generator new_generator(c10::DeviceIndex index);
+
+// Bytes, but for the two counts. `reserved` is what libtorch's allocator has taken from the GPU,
+// `allocated` what of it tensors hold; `free` and `total` are the GPU's own, of all processes.
+struct MemoryStats {
+  int64_t allocated, max_allocated, reserved, max_reserved, active, max_active;
+  int64_t free, total;
+  int64_t alloc_retries, out_of_memory;
+};
+MemoryStats memory_stats(c10::DeviceIndex index);
+// Lets the maxima begin anew from what is in use now.
+void reset_peak_memory_stats(c10::DeviceIndex index);
+// Gives back to the GPUs what the allocator keeps for later; does nothing before the first use.
+void empty_cache();
 
 }  // namespace fastopt::cuda

@@ -29,6 +29,12 @@ int returned_argument(const c10::FunctionSchema& schema, const c10::Argument& va
   return -1;
 }
 
+// Schemas don't say that running statistics are written.
+bool writes(const c10::Argument& argument) {
+  const auto* alias = argument.alias_info();
+  return (alias != nullptr && alias->isWrite()) || argument.name().rfind("running_", 0) == 0;
+}
+
 }  // namespace
 
 std::optional<c10::OperatorHandle> find_operator(const std::string& name,
@@ -59,7 +65,7 @@ std::vector<std::string> overload_schemas(const std::string& name) {
 
 size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& arguments) {
   const auto& schema = handle.schema();
-  Op op{handle, schema.name().substr(schema.name().find("::") + 2), {}, {}};
+  Op op{handle, schema.name().substr(schema.name().find("::") + 2), {}, {}, {}};
   if (!schema.overload_name().empty()) op.name += "." + schema.overload_name();
   for (const auto& name : arguments) {
     if (name.empty()) continue;
@@ -71,6 +77,7 @@ size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& 
     const bool given = found != arguments.end();
     TORCH_CHECK(given || argument.default_value().has_value(), op.name, ": argument '",
                 argument.name(), "' is required by this libtorch; its schema is ", text(schema));
+    op.writes = op.writes || writes(argument);
     op.source.push_back(given ? static_cast<int>(found - arguments.begin()) : -1);
   }
   for (const auto& value : schema.returns()) {

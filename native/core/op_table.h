@@ -18,6 +18,8 @@ struct Op {
   std::vector<int> source;
   // For each returned value: the schema argument that it is (in-place and out variants), or -1.
   std::vector<int> returned_argument;
+  // Whether it changes an argument, so that a call that failed half-way can't be made again.
+  bool writes = false;
 
   const c10::FunctionSchema& schema() const { return handle.schema(); }
 };

@@ -165,7 +165,12 @@ c10::IValue argument_of(const Call& call, napi_value value, const c10::Argument&
     if (is_nullish(call, value)) return {};
     type = type->expectRef<c10::OptionalType>().getElementType();
   }
-  if (type->kind() != Kind::ListType) return plain_of(call, value, *type, where);
+  if (type->kind() != Kind::ListType) {
+    auto result = plain_of(call, value, *type, where);
+    // Only a GPU's driver pins memory.
+    if (argument.name() == "pin_memory" && result.isBool() && result.toBool()) device_of("cuda");
+    return result;
+  }
   const auto element_type = type->expectRef<c10::ListType>().getElementType();
   if (is_array(call, value)) return list_argument(call, value, element_type, where);
   if (auto list = repeated(call, value, *element_type, argument.N().value_or(1))) return *list;

@@ -2,6 +2,7 @@
 #include <ATen/core/ivalue.h>
 #include <ATen/core/jit_type_base.h>
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -75,6 +76,8 @@ napi_value js_number(const Call& call, double value);
 // A number when it is a safe integer, else a bigint.
 napi_value js_integer(const Call& call, int64_t value);
 napi_value js_string(const Call& call, const std::string& value);
+using Properties = std::initializer_list<std::pair<const char*, napi_value>>;
+napi_value js_object(const Call& call, Properties properties);
 napi_value js_array(const Call& call, size_t length);
 void set_element(const Call& call, napi_value array, size_t index, napi_value value);
 

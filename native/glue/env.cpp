@@ -83,11 +83,12 @@ Refusal Refusal::of(const std::string& name, const std::string& what) const {
 }
 
 Refusal refusal_of(const c10::Error& error) {
-  // The CPU allocator has no class of its own for this.
+  // Neither the CPU allocator nor CUDA's libraries have a class of their own for this.
   const std::string message = error.what_without_backtrace();
+  const auto says = [&](const char* text) { return message.find(text) != std::string::npos; };
   const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-                      message.find("can't allocate memory") != std::string::npos ||
-                      message.find("not enough memory") != std::string::npos;
+                      says("can't allocate memory") || says("not enough memory") ||
+                      says("CUDA error: out of memory") || says("CUBLAS_STATUS_ALLOC_FAILED");
   Refusal refusal(message, memory ? "ERR_TORCH_OUT_OF_MEMORY" : "ERR_TORCH");
   refusal.backtrace = error.what();
   return refusal;

@@ -185,6 +185,15 @@ napi_value js_string(const Call& call, const std::string& value) {
   return result;
 }
 
+napi_value js_object(const Call& call, Properties properties) {
+  napi_value object = nullptr;
+  check(call.env(), napi_create_object(call.env(), &object));
+  for (const auto& [name, value] : properties) {
+    check(call.env(), napi_set_named_property(call.env(), object, name, value));
+  }
+  return object;
+}
+
 napi_value js_array(const Call& call, size_t length) {
   napi_value result = nullptr;
   check(call.env(), napi_create_array_with_length(call.env(), length, &result));

@@ -243,7 +243,7 @@ export const methods: readonly string[] = [
     'mish',
     'hardswish',
   ],
-  ...['view_as_real', 'type_as', 'is_pinned', 'pin_memory'],
+  ...['view_as_real', 'type_as', 'is_pinned'],
 ];
 
 /** Functions of `ops` only. */

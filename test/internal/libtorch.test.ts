@@ -13,7 +13,7 @@ afterEach(() => machine.remove());
 
 function find(
   env: NodeJS.ProcessEnv = {},
-  more: { known?: string; systemFolders?: string[] } = {},
+  more: { known?: string; systemFolders?: string[]; cuda?: boolean } = {},
 ) {
   const options = { env: { PATH: process.env.PATH, ...env }, systemFolders: [], ...more };
   return findLibtorch(machine.folder, options);
@@ -89,6 +89,15 @@ describe('findLibtorch', () => {
     const path = machine.libtorch('python/torch');
     pythonWith(path);
     expect(find({}, { known: join(machine.folder, 'gone') }).found?.path).toBe(path);
+  });
+
+  test('passes over those without CUDA where that is asked for', () => {
+    const near = machine.libtorch('.libtorch/torch');
+    pythonWith(machine.libtorch('python/torch', '2.14.1+cu130'));
+    machine.file('python/torch/lib/libtorch_cuda.so', '');
+    const { found, places } = find({}, { cuda: true, known: near });
+    expect(found?.version).toBe('2.14.1+cu130');
+    expect(places[2]?.verdict).toBe(`2.13.0+cpu in ${near}, which has no CUDA`);
   });
 
   test('lists every place where it looked in vain', () => {

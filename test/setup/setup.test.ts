@@ -112,6 +112,19 @@ test('says what is wrong with FASTOPT_LIBTORCH, and fetches nothing in its place
   );
 });
 
+test('with CUDA asked for, takes only a libtorch that has it', async () => {
+  machine.libtorch('.libtorch/torch');
+  const plain = machine.libtorch('plain');
+  process.env.LIBTORCH = machine.libtorch('gpu', '2.14.1+cu130');
+  machine.file('gpu/lib/libtorch_cuda.so', '');
+  const manifest = await setUp(root, { ...options, cuda: true });
+  expect(manifest.libtorch.version).toBe('2.14.1+cu130');
+  process.env.FASTOPT_LIBTORCH = plain;
+  await expect(setUp(root, { ...options, cuda: true })).rejects.toThrow(
+    `FASTOPT_LIBTORCH names no libtorch that can be used: 2.13.0+cpu in ${plain}, which has no CUDA`,
+  );
+});
+
 test('install never fails: it says what to do', async () => {
   const lines = jest.spyOn(console, 'log').mockReturnValue(undefined);
   await install(root);
