@@ -10,8 +10,10 @@ from pathlib import Path
 import torch
 
 from kernels import ADAM, NADAM, Plan
+from programs import nadam_programs
 
 OURS = "ours: NAdam"
+PROGRAMS = "ours: NAdam as programs"  # as a user's own callbacks would be
 TRAFFIC = "the same traffic, no arithmetic"
 FUSED_OP = "torch._fused_adamw_"
 LOOP = "torch NAdam(foreach=False)"  # what torch.optim.NAdam does on a CPU when nothing is said
@@ -74,8 +76,8 @@ def contender(name, arena, library, pool=None):
     # Where the pages of a tensor happen to lie is worth some per cent: kernels share their state too.
     params, grads, state = arena.params, arena.grads, arena.state
 
-    def ours(callbacks):
-        return Plan(library, callbacks, params, grads, *state, pool=pool, **HYPERS).step
+    def ours(callbacks, programs=()):
+        return Plan(library, callbacks, params, grads, *state, pool=pool, programs=programs, **HYPERS).step
 
     def theirs(make, **options):
         parameters = [torch.nn.Parameter(p) for p in params]
@@ -94,6 +96,7 @@ def contender(name, arena, library, pool=None):
     makers = {
         OURS: lambda: ours(NADAM),
         "ours: Adam": lambda: ours(ADAM),
+        PROGRAMS: lambda: ours(["STEP_STAT"], nadam_programs()),
         TRAFFIC: lambda: ours(["TRAFFIC"]),
         FUSED_OP: fused_op,
         "torch AdamW(fused=True)": lambda: theirs(torch.optim.AdamW, fused=True),
@@ -105,5 +108,5 @@ def contender(name, arena, library, pool=None):
     return makers[name]()
 
 
-KERNELS = [OURS, "ours: Adam", TRAFFIC, FUSED_OP, "torch AdamW(fused=True)"]
+KERNELS = [OURS, "ours: Adam", PROGRAMS, TRAFFIC, FUSED_OP, "torch AdamW(fused=True)"]
 NADAMS = [FOREACH, LOOP, TIMM]

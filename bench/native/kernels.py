@@ -15,6 +15,7 @@ def names_of(enum):
 
 
 CALLBACKS = {name: i for i, name in enumerate(names_of("fastopt_callback"))}
+FIRST_PROGRAM = int(re.search(r"FASTOPT_PROGRAM = (\d+)", HEADER).group(1))
 DTYPES = {name: i for i, name in enumerate(names_of("fastopt_dtype"))}
 
 NADAM = ["WEIGHT_DECAY", "AVERAGE_GRAD_DAMPENED", "AVERAGE_SQR_GRAD_DAMPENED", "STEP_STAT", "NADAM_STEP"]
@@ -62,9 +63,11 @@ def load(path):
 
 
 class Plan:
-    """A step of one group of float32 tensors, each list as long as `params`."""
+    """A step of one group of float32 tensors, each list as long as `params`: by callbacks, then by programs."""
 
-    def __init__(self, library, callbacks, params, grads, grad_avgs, sqr_avgs, pool=None, **hypers):
+    def __init__(
+        self, library, callbacks, params, grads, grad_avgs, sqr_avgs, pool=None, programs=(), **hypers
+    ):
         count = len(params)
         tensors = (Tensor * count)(
             *(
@@ -72,12 +75,15 @@ class Plan:
                 for p, g, m, v in zip(params, grads, grad_avgs, sqr_avgs)
             )
         )
-        ids = (ctypes.c_int32 * len(callbacks))(*(CALLBACKS[name] for name in callbacks))
+        numbers = [CALLBACKS[name] for name in callbacks] + [FIRST_PROGRAM + i for i in range(len(programs))]
+        ids = (ctypes.c_int32 * len(numbers))(*numbers)
+        listed = (type(programs[0]) * len(programs))(*programs) if programs else None
         self.hypers = Hypers(**{"momentum_decay": 4e-3, "grad_scale": 1, "nu_1": 1, "nu_2": 1, **hypers})
         self.counters = (Counters * count)(*((0, 1, 1) for _ in params))
         plan = ctypes.c_void_p()
         float32 = DTYPES["FLOAT32"]
-        options = Options(float32, float32, 0, ids, len(callbacks), None, 0, tensors, count)
+        listed_at = ctypes.cast(listed, ctypes.c_void_p)
+        options = Options(float32, float32, 0, ids, len(numbers), listed_at, len(programs), tensors, count)
         problem = library.fastopt_plan_create(ctypes.byref(options), ctypes.byref(plan))
         if problem:
             raise ValueError(problem.decode())
