@@ -62,28 +62,44 @@ def load(path):
     return library
 
 
+def options_of(callbacks, tensors=(), dtype="FLOAT32", state_dtype="FLOAT32", programs=()):
+    """A plan's options: callbacks by their names, then programs."""
+    numbers = [CALLBACKS[name] for name in callbacks] + [FIRST_PROGRAM + i for i in range(len(programs))]
+    ids = (ctypes.c_int32 * len(numbers))(*numbers)
+    listed = ctypes.cast((type(programs[0]) * len(programs))(*programs) if programs else None, ctypes.c_void_p)
+    table = (Tensor * len(tensors))(*tensors)
+    options = Options(
+        DTYPES[dtype], DTYPES[state_dtype], 0, ids, len(numbers), listed, len(programs), table, len(tensors)
+    )
+    options.keep = listed, programs
+    return options
+
+
 class Plan:
-    """A step of one group of float32 tensors, each list as long as `params`: by callbacks, then by programs."""
+    """A step of one group of tensors of one dtype, each list as long as `params`: by callbacks, then by programs."""
 
     def __init__(
-        self, library, callbacks, params, grads, grad_avgs, sqr_avgs, pool=None, programs=(), **hypers
+        self,
+        library,
+        callbacks,
+        params,
+        grads,
+        grad_avgs,
+        sqr_avgs,
+        pool=None,
+        programs=(),
+        dtype="FLOAT32",
+        **hypers,
     ):
         count = len(params)
-        tensors = (Tensor * count)(
-            *(
-                Tensor(p.data_ptr(), g.data_ptr(), m.data_ptr(), v.data_ptr(), None, p.numel(), 0)
-                for p, g, m, v in zip(params, grads, grad_avgs, sqr_avgs)
-            )
-        )
-        numbers = [CALLBACKS[name] for name in callbacks] + [FIRST_PROGRAM + i for i in range(len(programs))]
-        ids = (ctypes.c_int32 * len(numbers))(*numbers)
-        listed = (type(programs[0]) * len(programs))(*programs) if programs else None
+        tensors = [
+            Tensor(p.data_ptr(), g.data_ptr(), m.data_ptr(), v.data_ptr(), None, p.numel(), 0)
+            for p, g, m, v in zip(params, grads, grad_avgs, sqr_avgs)
+        ]
         self.hypers = Hypers(**{"momentum_decay": 4e-3, "grad_scale": 1, "nu_1": 1, "nu_2": 1, **hypers})
         self.counters = (Counters * count)(*((0, 1, 1) for _ in params))
         plan = ctypes.c_void_p()
-        float32 = DTYPES["FLOAT32"]
-        listed_at = ctypes.cast(listed, ctypes.c_void_p)
-        options = Options(float32, float32, 0, ids, len(numbers), listed_at, len(programs), tensors, count)
+        options = options_of(callbacks, tensors, dtype, dtype, programs)
         problem = library.fastopt_plan_create(ctypes.byref(options), ctypes.byref(plan))
         if problem:
             raise ValueError(problem.decode())
