@@ -128,6 +128,36 @@ std::vector<Tensor<T>> random_tensors(std::initializer_list<int64_t> sizes, unsi
   return made;
 }
 
+// A few nodes over arrays and a state of one element. Of close numbers the machines, which round
+// less, may compare otherwise: none are compared.
+inline Program random_program(int32_t scalar, std::mt19937& random) {
+  const auto any = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
+  Program program;
+  for (const int array : {0, 1, 2, 3, 6, 7}) program.element(array);
+  program.scalar(scalar);
+  program.hyper(&fastopt_hypers::mom);
+  for (int i = any(1, 14); i > 0; --i) {
+    int code;
+    do {
+      code = any(FASTOPT_NEG, FASTOPT_SUM);
+    } while (code == FASTOPT_SIGN || code == FASTOPT_NOT || code == FASTOPT_EXP ||
+             code == FASTOPT_EXPM1 || (code >= FASTOPT_EQ && code <= FASTOPT_OR) ||
+             code == FASTOPT_POW || code == FASTOPT_LOG || code == FASTOPT_LOG1P ||
+             (code == FASTOPT_SUM && any(0, 3) > 0));
+    const auto last = static_cast<int>(program.nodes.size()) - 1;
+    if (code == FASTOPT_WHERE)
+      program.add(code, {0, any(0, last), any(0, last)});
+    else
+      program.add(code, {any(0, last), any(0, last), 0});
+  }
+  const auto last = static_cast<int>(program.nodes.size()) - 1;
+  for (const int array : {0, 1, 2, 3, 6, 7})
+    if (any(0, 2) == 0) program.add(FASTOPT_STORE, {any(0, last)}, array);
+  return program;
+}
+
 // The tensors in a plan of these callbacks and programs.
 template <class T>
 class Planned {

@@ -8,6 +8,7 @@
 #include "cuda/cases.h"
 #include "cuda/on_host.h"
 #include "fused_twin.h"
+#include "optim/fused/cuda/library.h"
 #include "optim/fused/cuda/plan.h"
 #include "optim/fused/stored.h"
 
@@ -280,6 +281,38 @@ void programs_follow_their_formulas() {
       [](auto&, size_t) {});
 }
 
+// Whatever is stored where, summed and read later.
+void random_programs_follow_their_twins() {
+  for (int number = 0; number < kernel_cases::kRandomPairs; ++number) {
+    const auto name = "random " + std::to_string(number);
+    Fixture<double, double> f(case_number(name, FASTOPT_FLOAT64));
+    f.step();
+    const auto programs = kernel_cases::random_pair(number);
+    for (size_t i = 0; i < f.twins.size(); ++i) {
+      const auto& twin = f.twins[i];
+      if (!twin.has_grad) continue;
+      const auto& h = kHypers[twin.group];
+      fused_program::Tensor<double> t;
+      t.size = std::ssize(twin.p);
+      t.n = twin.n;
+      for (auto& state : t.arrays) state = twin.m;
+      t.arrays[FASTOPT_PARAM] = twin.p;
+      t.arrays[FASTOPT_GRAD] = twin.g;
+      t.arrays[FASTOPT_OWN] = {3};
+      interpret(programs[0], h, t);
+      for (auto& p : t.arrays[FASTOPT_PARAM]) p *= twin.n.do_wd ? 1 - h.lr * h.wd : 1;
+      interpret(programs[1], h, t);
+      const auto& [offset, p, g, m, v, slow, scalar, own] = f.arrays[i];
+      EXPECT_FOR(name, close(p, offset, t.arrays[FASTOPT_PARAM], 1e-6));
+      EXPECT_FOR(name, close(g, offset, t.arrays[FASTOPT_GRAD], 1e-6));
+      EXPECT_FOR(name, close(m, offset, t.arrays[FASTOPT_GRAD_AVG], 1e-6));
+      EXPECT_FOR(name, close(v, offset, t.arrays[FASTOPT_SQR_AVG], 1e-6));
+      for (const int state : {1, 2})
+        EXPECT_FOR(name, close(own[state], offset, t.arrays[FASTOPT_OWN + state], 1e-6));
+    }
+  }
+}
+
 double every_operation(double x, double y) {
   const double positive = std::abs(x) + 0.5;
   const double unary = -x + fused_twin::sign(x) + std::expm1(x) + std::tanh(x) + (x == 0) +
@@ -442,11 +475,46 @@ void what_a_graph_could_not_replay_is_refused() {
   EXPECT(f.counters[0].step == 0);
 }
 
+// ---- The C interface ----
+
+std::string source_of(const std::vector<int32_t>& callbacks, fastopt_dtype dtype) {
+  return kernel_cases::with_options(
+      {"", dtype, dtype, callbacks, {}}, [](const fastopt_plan_options& options) {
+        int64_t size = 0;
+        if (const char* problem = fastopt_cuda_source(&options, nullptr, &size))
+          return std::string(problem);
+        std::string text(static_cast<size_t>(size), 'x');
+        EXPECT(fastopt_cuda_source(&options, text.data(), &size) == nullptr);
+        EXPECT(text.back() == 0);
+        return text;
+      });
+}
+
+void the_text_of_kernels_is_whole_or_there_is_a_reason() {
+  const auto text = source_of(nadam(), FASTOPT_FLOAT32);
+  for (const auto* part : {"struct Element {", "NadamStep::Op::apply(e, c);", "fastopt_step_0"})
+    EXPECT_FOR(part, text.find(part) != text.npos);
+  EXPECT(text.find("#include \"") == text.npos);
+  EXPECT(source_of({-1}, FASTOPT_FLOAT32) == "a callback is unknown to this build");
+  EXPECT(source_of({}, static_cast<fastopt_dtype>(9)) == "there are no kernels for the dtype");
+}
+
+void a_machine_without_a_driver_says_so() {
+  if (open_library({"libcuda.so.1"})) return;
+  fastopt_cuda_plan* plan = nullptr;
+  const fastopt_cuda_options where{};
+  const auto* problem = kernel_cases::with_options(
+      {"", FASTOPT_FLOAT32, FASTOPT_FLOAT32, nadam(), {}},
+      [&](const auto& options) { return fastopt_cuda_plan_create(&options, &where, &plan); });
+  EXPECT(problem && std::string(problem).starts_with("no CUDA driver was found") && !plan);
+}
+
 }  // namespace
 
 int main() {
   built_in_lists_follow_the_twin();
   programs_follow_their_formulas();
+  random_programs_follow_their_twins();
   every_operation_is_generated<double>(FASTOPT_FLOAT64, 1e-12);
   every_operation_is_generated<float>(FASTOPT_FLOAT32, 1e-5);
   what_is_not_a_number_is_greater_and_smaller();
@@ -455,5 +523,7 @@ int main() {
   a_step_is_skipped_and_not_counted_where_a_gradient_is_infinite();
   a_captured_step_is_replayed();
   what_a_graph_could_not_replay_is_refused();
+  the_text_of_kernels_is_whole_or_there_is_a_reason();
+  a_machine_without_a_driver_says_so();
   return exit_code();
 }

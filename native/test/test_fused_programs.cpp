@@ -221,37 +221,9 @@ void follow_the_twin(double tolerance) {
 // Whatever is stored where and read later: two programs of random nodes, with a kernel between.
 void random_programs_do_as_their_twins() {
   std::mt19937 random(2);
-  const auto any = [&](int low, int high) {
-    return std::uniform_int_distribution<int>(low, high)(random);
-  };
-  const auto random_program = [&] {
-    Program program;
-    for (const int array : {0, 1, 2, 3, 6, 7}) program.element(array);
-    program.scalar(kLocalLr);
-    program.hyper(&fastopt_hypers::mom);
-    for (int i = any(1, 14); i > 0; --i) {
-      // Of close numbers the machine, which rounds less, may compare otherwise.
-      int code;
-      do {
-        code = any(FASTOPT_NEG, FASTOPT_SUM);
-      } while (code == FASTOPT_SIGN || code == FASTOPT_NOT || code == FASTOPT_EXP ||
-               code == FASTOPT_EXPM1 || (code >= FASTOPT_EQ && code <= FASTOPT_OR) ||
-               code == FASTOPT_POW || code == FASTOPT_LOG || code == FASTOPT_LOG1P ||
-               (code == FASTOPT_SUM && any(0, 3) > 0));
-      const auto last = static_cast<int>(program.nodes.size()) - 1;
-      if (code == FASTOPT_WHERE)
-        program.add(code, {0, any(0, last), any(0, last)});
-      else
-        program.add(code, {any(0, last), any(0, last), 0});
-    }
-    const auto last = static_cast<int>(program.nodes.size()) - 1;
-    for (const int array : {0, 1, 2, 3, 6, 7})
-      if (any(0, 2) == 0) program.add(FASTOPT_STORE, {any(0, last)}, array);
-    return program;
-  };
   for (int round = 0; round < 1000; ++round) {
     auto twins = random_tensors<double>({1, 70, 1100}, kScalars, random), tensors = twins;
-    const std::vector programs{random_program(), random_program()};
+    const std::vector programs{random_program(kLocalLr, random), random_program(kLocalLr, random)};
     Planned<double> planned(tensors, {FASTOPT_PROGRAM, FASTOPT_WEIGHT_DECAY, FASTOPT_PROGRAM + 1},
                             programs);
     EXPECT(planned.problem == nullptr);

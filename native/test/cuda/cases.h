@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "fused_cases.h"
-#include "fused_program.h"
+#include "fused_interpreter.h"
 
 namespace kernel_cases {
 
@@ -87,6 +87,14 @@ inline fused_program::Program every_operation() {
   return f;
 }
 
+// Random programs with a kernel between them: those of `number`.
+inline std::vector<fused_program::Program> random_pair(int number) {
+  std::mt19937 random(number);
+  const auto first = fused_program::random_program(FASTOPT_OWN, random);
+  return {first, fused_program::random_program(FASTOPT_OWN, random)};
+}
+constexpr int kRandomPairs = 20;
+
 inline std::vector<KernelCase> kernel_cases() {
   std::vector<KernelCase> cases;
   std::vector<KernelCase> lists;
@@ -102,6 +110,12 @@ inline std::vector<KernelCase> kernel_cases() {
               {normed_step()});
   add_program("sum of sums", {FASTOPT_L2_REG, program}, {sum_of_sums()});
   add_program("every operation", {program}, {every_operation()});
+  for (int number = 0; number < kRandomPairs; ++number)
+    cases.push_back({"random " + std::to_string(number),
+                     FASTOPT_FLOAT64,
+                     FASTOPT_FLOAT64,
+                     {program, FASTOPT_WEIGHT_DECAY, program + 1},
+                     random_pair(number)});
   for (const auto& list : lists) {
     cases.push_back(list);
     cases.push_back(list);

@@ -46,12 +46,17 @@ std::vector<std::string> split(const char* folders) {
   return parts;
 }
 
-const std::vector<std::string> kNames{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+// The last is libtorch's, which knows where its own NVRTC is: that may have any name.
+const std::vector<std::string> kNames{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so",
+                                      "libcaffe2_nvrtc.so"};
+const std::string kToolkit = "/usr/local/cuda/lib64";
 
 void* open_nvrtc(const char* folders) {
   if (void* open = find_open_library(kNames)) return open;
+  auto places = split(folders);
+  places.push_back(kToolkit);
   std::vector<std::string> paths;
-  for (const auto& folder : split(folders))
+  for (const auto& folder : places)
     for (const auto& name : kNames) paths.push_back(folder + "/" + name);
   paths.insert(paths.end(), kNames.begin(), kNames.end());
   return open_library(paths);
