@@ -57,6 +57,8 @@ void CudaPlan::step(const Hypers* hypers, Counters* counters, void* stream) {
   if (captured && !held_)
     throw Refused(
         "a step is captured while its counters are on the host; hold them on the device first");
+  const auto idle = [](const fastopt_tensor& tensor) { return !tensor.grad; };
+  if (std::all_of(tensors_.begin(), tensors_.end(), idle)) return;
   if (!held_) count(hypers, counters);
   if (!captured && (held_ || !common_rows_)) set_hypers(hypers, stream);
   if (!held_ && common_rows_) {
