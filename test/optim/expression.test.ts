@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { debias, elementwise, expr, where, type Expr, type GradParam } from '../../lib/optim';
+import {
+  debias,
+  elementwise,
+  expr,
+  Optimizer,
+  where,
+  type DeclaredCallback,
+  type Expr,
+  type GradParam,
+} from '../../lib/optim';
 import { codes } from '../../lib/optim/expression';
 import { tensor } from '../../lib/tensor/create';
+import { noGrad } from '../../lib/tensor/autograd';
+import { keep } from '../../lib/tensor/scope';
 import type { Tensor } from '../../lib/tensor/tensor';
 import { param, values } from './support';
 
@@ -88,41 +99,69 @@ function expectAll(got: readonly number[], wanted: readonly number[]): void {
 const inFloat64 = (data: number | number[]) => tensor(data, { dtype: 'float64' });
 const outOf = (returned: unknown) => values((returned as { out: Tensor }).out);
 
+const needs = ['a', 'b', 'c'] as const;
+const zeros = () => param(a.map(() => 0), a.map(() => 0), 'float64') as GradParam; // prettier-ignore
+
+// They keep states as they are, so that a list makes them: numbers, or tensors, as the gradient (which is 0) is one.
+const numbers = elementwise({ state: needs }, (x) => ({ a: x.a, b: x.b, c: x.c }));
+const tensors = elementwise({ state: needs }, ({ g, ...x }) => ({
+  ...{ a: x.a.add(g), b: x.b.add(g), c: x.c.add(g) },
+}));
+
+/** What the second step makes, which is the kernels'. */
+function natively(
+  cbs: DeclaredCallback[],
+  state: Record<string, Tensor>,
+  hypers: Record<string, number> = {},
+): number[] {
+  const p = zeros();
+  const opt = new Optimizer(p, cbs, hypers);
+  Object.assign(opt.state.get(p), keep(state));
+  opt.step();
+  noGrad(() => (opt.state.get(p)['out'] as Tensor).zero_());
+  opt.step();
+  expect(opt.explain()).toContain('in one pass');
+  const out = values(opt.state.get(p)['out'] as Tensor);
+  opt.dispose();
+  return out;
+}
+
 describe.each(Object.entries(methods))('%s', (_, [ofExpr, ofNumbers]) => {
-  const needs = ['a', 'b', 'c'] as const;
   const wanted = a.map((x, i) => ofNumbers(x, b[i]!, c[i]!));
-  const p = () => param(a.map(() => 0), a.map(() => 0), 'float64') as GradParam; // prettier-ignore
+  const ofState = elementwise({ state: ['out'], needs }, (x) => ({ out: ofExpr(x.a, x.b, x.c) }));
+  const ofHypers = elementwise({ state: ['out'], hypers: needs }, (x) => ({
+    out: ofExpr(x.a, x.b, x.c),
+  }));
 
   test('of tensors', () => {
-    const run = elementwise({ state: ['out'], needs }, (x) => ({ out: ofExpr(x.a, x.b, x.c) }));
-    const state = { a: inFloat64(a), b: inFloat64(b), c: inFloat64(c) };
-    expectAll(outOf(run(p(), state, {})), wanted);
+    const state = () => ({ a: inFloat64(a), b: inFloat64(b), c: inFloat64(c) });
+    expectAll(outOf(ofState(zeros(), state(), {})), wanted);
+    expectAll(natively([tensors, ofState], state()), wanted);
   });
 
-  test('of numbers, in float64 whatever the parameter is', () => {
-    const run = elementwise({ state: ['out'], hypers: needs }, (x) => ({
-      out: ofExpr(x.a, x.b, x.c),
-    }));
+  test('of numbers, in float64', () => {
     a.forEach((x, i) => {
-      const patch = run(p(), {}, { a: x, b: b[i]!, c: c[i]! });
+      const hypers = { a: x, b: b[i]!, c: c[i]! };
+      const patch = ofHypers(zeros(), {}, hypers);
       expect((patch as { out: Tensor }).out.shape).toEqual([]);
       expectAll(outOf(patch), [wanted[i]!]);
+      if (!Number.isNaN(x)) expectAll(natively([ofHypers], {}, hypers), [wanted[i]!]); // no hyper is NaN
     });
   });
 
   test('of one number in a state', () => {
-    const run = elementwise({ state: ['out'], needs }, (x) => ({ out: ofExpr(x.a, x.b, x.c) }));
     a.forEach((x, i) => {
       const state = { a: inFloat64(x), b: inFloat64(b[i]!), c: inFloat64(c[i]!) };
-      expectAll(outOf(run(p(), state, {})), [wanted[i]!]);
+      expectAll(outOf(ofState(zeros(), state, {})), [wanted[i]!]);
     });
+    const state = { a: inFloat64(0.3), b: inFloat64(2), c: inFloat64(4) };
+    expectAll(natively([numbers, ofState], state), [ofNumbers(0.3, 2, 4)]);
   });
 
   test('of tensors and a number in a state', () => {
-    const run = elementwise({ state: ['out'], needs }, (x) => ({ out: ofExpr(x.a, x.b, x.c) }));
     const state = { a: inFloat64(a), b: inFloat64(2), c: inFloat64(0.5) };
     expectAll(
-      outOf(run(p(), state, {})),
+      outOf(ofState(zeros(), state, {})),
       a.map((x) => ofNumbers(x, 2, 0.5)),
     );
   });

@@ -1,21 +1,10 @@
-import {
-  keep,
-  manualSeed,
-  models,
-  noGrad,
-  optim,
-  randn,
-  tensor,
-  zeros,
-  type DType,
-  type Tensor,
-} from '../../lib/index';
+import { keep, models, noGrad, optim, randn, tensor, zeros, type Tensor } from '../../lib/index';
+import { cases, expectSameBothWays, run, type Make } from './both-ways';
 import { difference, values } from './support';
 
 const { Adam, AdamW, Lion, Nadam, QHAdam, RAdam, RMSProp, SGD, TorchNadam } = optim;
-type Options = { lr: optim.HyperValue; decouple_wd?: boolean; fused?: optim.Fused };
 
-const factories: Record<string, (params: optim.Params, options: Options) => optim.Optimizer> = {
+const factories: Record<string, Make> = {
   SGD: (params, options) => SGD(params, { wd: 0.01, ...options }),
   'SGD with momentum': (params, options) => SGD(params, { mom: 0.9, wd: 0.01, ...options }),
   RMSProp: (params, options) => RMSProp(params, { wd: 0.01, ...options }),
@@ -30,87 +19,9 @@ const factories: Record<string, (params: optim.Params, options: Options) => opti
   Lion: (params, options) => Lion(params, { wd: 0.01, ...options }),
 };
 
-/** How far two lists are apart, relative to the length of the second. */
-function relative(got: readonly number[], wanted: readonly number[]): number {
-  if (got.length !== wanted.length) return Infinity;
-  const length = (list: readonly number[]) => Math.hypot(...list);
-  return length(got.map((value, i) => value - (wanted[i] ?? NaN))) / Math.max(length(wanted), 1e-3);
-}
-
-const shapes = [[3, 4], [7], [1], [2, 3, 3], [1025], [0]];
-
-function parameters(dtype: DType): Tensor[] {
-  manualSeed(7);
-  return shapes.map((shape) => randn(shape, { dtype: 'float64' }).to(dtype));
-}
-
-// One and the same sequence of events for both ways; gradients are drawn anew for each step.
-function run(
-  fused: optim.Fused,
-  make: (typeof factories)[string],
-  options: { dtype: DType; groups: number; decouple_wd: boolean },
-) {
-  const params = parameters(options.dtype);
-  const cut = Math.ceil(params.length / options.groups);
-  const groups = Array.from({ length: options.groups }, (_, i) =>
-    params.slice(i * cut, (i + 1) * cut),
-  );
-  const opt = make(groups, {
-    lr: optim.slice(1e-3, 1e-2),
-    decouple_wd: options.decouple_wd,
-    fused,
-  });
-  opt.state.get(params[1]!).do_wd = false;
-  opt.state.get(params[0]!).force_train = true;
-  manualSeed(11);
-  for (let step = 0; step < 50; step++) {
-    params.forEach((p, i) => {
-      const grad = randn(p.shape, { dtype: 'float64' }).to(options.dtype);
-      p.grad = step % 5 === i && step < 25 ? null : grad; // some are missing, some come late
-    });
-    if (options.groups > 1 && step === 10) opt.freezeTo(1);
-    if (options.groups > 1 && step === 20) opt.unfreeze();
-    if (step === 15) opt.setHypers({ lr: 5e-3 });
-    if (step === 30) opt.clearState();
-    opt.step();
-  }
-  const steps = params.map((p) => opt.state.get(p).step);
-  const result = {
-    weights: params.map(values),
-    steps,
-    why: opt.explain(),
-    grads: params.map((p) => p.grad && values(p.grad)),
-  };
-  opt.dispose();
-  return result;
-}
-
 describe.each(Object.keys(factories))('%s', (name) => {
-  test.each([
-    { dtype: 'float32', groups: 1, decouple_wd: true },
-    { dtype: 'float32', groups: 3, decouple_wd: false },
-    { dtype: 'float64', groups: 3, decouple_wd: true },
-    { dtype: 'float64', groups: 1, decouple_wd: false },
-  ] as const)('gives the same weights either way over 50 steps: %p', (options) => {
-    const [fused, plain] = [
-      run('auto', factories[name]!, options),
-      run(false, factories[name]!, options),
-    ];
-    expect(fused.why).toContain('in one pass');
-    expect(plain.why).toContain('as fused is false');
-    const tolerance = options.dtype === 'float32' ? 1e-6 : 1e-12;
-    plain.weights.forEach((wanted, i) =>
-      expect(relative(fused.weights[i]!, wanted)).toBeLessThanOrEqual(tolerance),
-    );
-    plain.grads.forEach((wanted, i) =>
-      expect(relative(fused.grads[i] ?? [], wanted ?? [])).toBeLessThanOrEqual(tolerance),
-    );
-    expect(fused.steps).toEqual(plain.steps);
-    // Single float32 elements drift a little further than the tensor: by some roundings in 50 steps.
-    const ofElements = options.dtype === 'float32' ? 4e-6 : 1e-12;
-    plain.weights.forEach((wanted, i) =>
-      expect(difference(fused.weights[i]!, wanted)).toBeLessThanOrEqual(ofElements),
-    );
+  test.each(cases)('gives the same weights either way over 50 steps: %p', (one) => {
+    expectSameBothWays(factories[name]!, one);
   });
 });
 
