@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "fused_program.h"
-#include "optim/fused/program.h"
+#include "optim/fused/machine.h"
 
 using namespace fastopt::fused;
 using namespace fused_program;
@@ -168,6 +168,76 @@ void uniforms_are_computed_in_float64() {
   EXPECT(values[made.scalars[0].uniform] == 0.1 / (std::pow(0.9, 3) - 5) + 0.25);
 }
 
+// The formula of four arrays and two hyper-parameters, as a program and as it stands.
+template <class Formula>
+void takes(size_t instructions, const char* name, Formula formula) {
+  Program program;
+  const auto p = program.element(FASTOPT_PARAM), g = program.element(FASTOPT_GRAD),
+             m = program.element(FASTOPT_GRAD_AVG), v = program.element(FASTOPT_SQR_AVG);
+  const auto lr = program.hyper(&fastopt_hypers::lr), mom = program.hyper(&fastopt_hypers::mom);
+  program.store(FASTOPT_SLOW, formula(p, g, m, v, lr, mom));
+  const auto made = staged({FASTOPT_PROGRAM}, {program});
+  Machine machine;
+  EXPECT(!assemble(made.stages[0].items[0].part, {FASTOPT_FLOAT64, FASTOPT_FLOAT64},
+                   FASTOPT_PORTABLE, machine));
+  EXPECT_FOR(name, machine.instructions.size() == instructions);
+
+  double arrays[5][3] = {{1.5, 2.25, 3}, {0.7, 5, -1.1}, {4, 0.3, 2.5}, {9, 6.5, 0.2}, {}};
+  const fastopt_tensor tensor{arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], 3, 0, {}};
+  fastopt_hypers hypers{};
+  hypers.lr = 0.3;
+  hypers.mom = 0.9;
+  double values[8];
+  evaluate(made.uniforms, made.stages[0].uniforms, {&hypers, nullptr, &tensor, nullptr, true},
+           values);
+  Workspace workspace(64, true);
+  workspace.set(values, nullptr);
+  workspace.run(machine, tensor, 0, 3);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_FOR(name, arrays[4][i] == formula(arrays[0][i], arrays[1][i], arrays[2][i], arrays[3][i],
+                                             hypers.lr, hypers.mom));
+}
+
+#define TAKES(instructions, formula)                                                       \
+  takes(instructions, #formula,                                                            \
+        []([[maybe_unused]] auto p, [[maybe_unused]] auto g, [[maybe_unused]] auto m,      \
+           [[maybe_unused]] auto v, [[maybe_unused]] auto lr, [[maybe_unused]] auto mom) { \
+          using std::sqrt;                                                                 \
+          return formula;                                                                  \
+        })
+
+void what_saves_a_pass_is_one_instruction() {
+  TAKES(1, p * g + m);
+  TAKES(1, m + p * g);
+  TAKES(1, p * lr + mom);
+  TAKES(1, lr + p * g);
+  TAKES(1, m - p * g);
+  TAKES(1, m - p * lr);
+  TAKES(1, lr - mom * p);
+  TAKES(1, p * g - m);
+  TAKES(1, p * g - lr);
+  TAKES(1, p * g + m * v);
+  TAKES(1, p * lr + m * mom);
+  TAKES(1, p * g + lr * v);
+  TAKES(1, p * g - m * v);
+  TAKES(1, lr * g - m * mom);
+  TAKES(1, p + g / m);
+  TAKES(1, g / m + p);
+  TAKES(1, p - g / m);
+  TAKES(1, p + lr * g / m);
+  TAKES(1, p - lr * g / m);
+  TAKES(1, sqrt(v) + lr);
+  TAKES(1, mom + sqrt(v / lr));
+  // Of what has no such instruction, or is needed twice.
+  TAKES(2, g / m - p);
+  TAKES(2, p + g / lr);
+  TAKES(2, lr / g - p);
+  TAKES(2, sqrt(v) + p);
+  TAKES(2, sqrt(v / p) + lr);
+  TAKES(2, p * lr * g);
+  TAKES(4, lr * (p * g + m) / (p * g));
+}
+
 void bad_programs_are_refused() {
   const auto refusal = [](Program program) {
     Stages made;
@@ -267,6 +337,7 @@ int main() {
   what_is_constant_or_twice_or_unused_is_computed_once_or_not_at_all();
   powers_become_products_as_in_pytorch();
   uniforms_are_computed_in_float64();
+  what_saves_a_pass_is_one_instruction();
   bad_programs_are_refused();
   any_nodes_are_refused_or_make_sound_stages();
   return exit_code();
