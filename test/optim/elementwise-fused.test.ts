@@ -6,8 +6,7 @@ import { cases, expectSameBothWays, run, type Make } from './both-ways';
 import { own } from './own-callbacks';
 import { difference, values } from './support';
 
-const { Adan, elementwise, Lamb, Larc, Optimizer, StableAdam, stepStat, weightDecay } =
-  optim;
+const { Adan, elementwise, Lamb, Larc, Optimizer, StableAdam, stepStat, weightDecay } = optim;
 
 const factories: Record<string, Make> = {
   Adan: (params, options) => Adan(params, { wd: 0.01, ...options }),

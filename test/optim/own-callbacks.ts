@@ -84,7 +84,10 @@ const defaults = { least: 1e-3 };
 const cautiousLion = elementwise(
   { name: 'cautiousLion', state: ['grad_avg'], hypers: lionHypers, defaults },
   ({ p, g, grad_avg, lr, mom, sqr_mom, least }) => {
-    const direction = grad_avg.mul(mom).add(g, { alpha: mom.rsub(1) }).sign();
+    const direction = grad_avg
+      .mul(mom)
+      .add(g, { alpha: mom.rsub(1) })
+      .sign();
     const agrees = direction.mul(g).gt(0);
     const size = lr.div(agrees.mean().clampMin(least));
     return {
