@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks this package on a machine that has a GPU, but need not have a network or Node:
 #
-#     scripts/gpu-check.sh [--cpu] [--only build|tests|train|learn]...
+#     scripts/gpu-check.sh [--cpu] [--only build|tests|optim|train|learn]...
 #
-# Builds the addon against the torch of python3 (or of $PYTHON), runs the unit tests on the GPU, and measures training beside
-# PyTorch (train), and the command line from data to accuracy (learn). It needs build/gpu/, which `npm run gpu-pack` makes where
-# there is a network. Results go to bench/results/gpu-*.json, and to $OUT where that is set.
+# Builds the addon against the torch of python3 (or of $PYTHON), runs the unit tests on the GPU, checks the fused step and
+# measures it beside PyTorch (optim), and so for training (train), and measures the command line from data to accuracy (learn).
+# It needs build/gpu/, which `npm run gpu-pack` makes where there is a network. Results go to bench/results/gpu-*.json, and to
+# $OUT where that is set.
 # --cpu does the same without a GPU, at sizes that show only that everything runs: its results stay in build/gpu-check/.
 set -euo pipefail
 
@@ -15,9 +16,9 @@ export work=$root/build/gpu-check
 export python=${PYTHON:-python3}
 export device=cuda today=
 today=$(date +%F)
-parts=(build tests train learn)
+parts=(build tests optim train learn)
 # The most seconds of each, less than 8 minutes in all.
-declare -A limits=([build]=180 [tests]=120 [train]=90 [learn]=40)
+declare -A limits=([build]=150 [tests]=110 [optim]=90 [train]=80 [learn]=40)
 
 stop() {
   echo "gpu-check: $*" >&2
@@ -106,6 +107,17 @@ build() {
 tests() {
   FASTOPT_TEST_DEVICE=$device node --expose-gc node_modules/jest/bin/jest.js \
     --config scripts/gpu/jest.config.cjs --maxWorkers "$workers" --forceExit
+}
+
+optim() {
+  cmake --build build/cmake --target fastopt_kernels
+  if on_gpu; then
+    "$python" bench/native/cuda.py --output "$(result optim)"
+  elif "$python" -c 'import sys, torch; sys.exit(torch.version.cuda is None)'; then
+    "$python" bench/native/cuda.py --dry-run
+  else
+    echo "$python has a torch without CUDA, and so no NVRTC to compile the kernels by"
+  fi
 }
 
 train() {

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from contenders import BETAS
 from kernels import ROOT
 
 sys.path.append(str(ROOT / "native/test"))
@@ -28,7 +29,6 @@ from golden_xresnet import fill, wave, xresnet  # noqa: E402
 OURS = "ours"
 XRESNET34 = dict(layers=[3, 4, 6, 3], expansion=1, c_in=3, n_out=10, stem=(32, 32, 64), widen=1.0, ks=3)
 PARAMETERS = 21_309_034
-BETAS = dict(lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.01)
 ROUND_MS = 150  # what a round of one contender takes, about
 
 
@@ -195,8 +195,7 @@ def main():
     options = parser.parse_args()
     device = options.device
     batches, size, rounds = ([64, 256], 128, 15) if device == "cuda" else ([2], 32, 1)
-    if device == "cpu":
-        torch.set_num_threads(1)
+    torch.backends.cudnn.benchmark = True
 
     ours = Ours(options.node, device)
     report = {"date": datetime.date.today().isoformat(), **machine(device), "size": size, "rounds": rounds, "results": {}}

@@ -46,7 +46,7 @@ test('a machine without a GPU is told so, in the words of its driver', () => {
 });
 
 test.each([
-  [['--only', 'all'], "--only: expected one of build tests train learn, got 'all'"],
+  [['--only', 'all'], "--only: expected one of build tests optim train learn, got 'all'"],
   [['--fast'], "expected --cpu or --only <part>, got '--fast'"],
 ])('%j is refused', (args, message) => {
   expect(gpuCheck(args)).toEqual({ status: 1, text: `gpu-check: ${message}\n` });
