@@ -3,8 +3,10 @@
 #include <limits>
 #include <span>
 
+#include <cstring>
+
 #include "check.h"
-#include "fused_program.h"
+#include "fused_interpreter.h"
 #include "fused_twin.h"
 
 using namespace fused_twin;
@@ -171,6 +173,116 @@ void float16_parameters_may_have_bfloat16_state_where_the_compiler_knows_them() 
   EXPECT(slow == std::vector<float>(1100, 2));
 }
 
+size_t width(fastopt_dtype dtype) {
+  return dtype == FASTOPT_FLOAT64 ? 8 : dtype == FASTOPT_FLOAT32 ? 4 : 2;
+}
+
+// A number of few bits as it is stored, and back.
+void store(double value, fastopt_dtype dtype, std::byte* to) {
+  const auto write = [&](auto stored) { std::memcpy(to, &stored, sizeof stored); };
+  if (dtype == FASTOPT_FLOAT64) return write(value);
+  if (dtype == FASTOPT_FLOAT32) return write(static_cast<float>(value));
+  if (dtype == FASTOPT_BFLOAT16) return write(narrow(static_cast<float>(value)));
+  int exponent;
+  const auto fraction = std::frexp(std::abs(value), &exponent);  // from 0.5 up to 1
+  const auto bits = (exponent + 14) * 1024 + static_cast<int>((2 * fraction - 1) * 1024);
+  write(static_cast<uint16_t>((std::signbit(value) ? 0x8000 : 0) + (value == 0 ? 0 : bits)));
+}
+
+double load(fastopt_dtype dtype, const std::byte* from) {
+  const auto read = [&](auto stored) {
+    std::memcpy(&stored, from, sizeof stored);
+    return stored;
+  };
+  if (dtype == FASTOPT_FLOAT64) return read(double());
+  if (dtype == FASTOPT_FLOAT32) return read(float());
+  const auto bits = read(uint16_t());
+  if (dtype == FASTOPT_BFLOAT16) return widen(bits);
+  const auto magnitude = std::ldexp(1024 + bits % 1024, (bits >> 10 & 31) - 25);
+  return (bits >> 15 ? -1 : 1) * ((bits & 0x7fff) == 0 ? 0 : magnitude);
+}
+
+// A program of random nodes whose values are whole numbers, and what it stores small ones.
+fused_program::Program random_program(std::mt19937& random) {
+  const auto any = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
+  fused_program::Program program;
+  for (const int array : {0, 1, 2, 3, 4, 6, 7}) program.element(array);
+  program.scalar(FASTOPT_OWN);
+  const auto low = program.constant(-9), high = program.constant(9);
+  const auto clamp = [&](fused_program::Term x) {
+    return op(FASTOPT_MINIMUM, op(FASTOPT_MAXIMUM, x, low), high);
+  };
+  const auto one_of_all = [&] { return any(0, static_cast<int>(program.nodes.size()) - 1); };
+  const int32_t codes[] = {
+      FASTOPT_NEG, FASTOPT_ABS, FASTOPT_SIGN,    FASTOPT_NOT,     FASTOPT_ADD,   FASTOPT_SUB,
+      FASTOPT_MUL, FASTOPT_MUL, FASTOPT_MAXIMUM, FASTOPT_MINIMUM, FASTOPT_EQ,    FASTOPT_NE,
+      FASTOPT_LT,  FASTOPT_LE,  FASTOPT_AND,     FASTOPT_OR,      FASTOPT_WHERE, FASTOPT_SUM};
+  for (int i = any(1, 10); i > 0; --i) {
+    const auto made = program.add(codes[any(0, 17)], {one_of_all(), one_of_all(), one_of_all()});
+    const auto code = program.nodes.back().code;
+    if (code == FASTOPT_MUL || code == FASTOPT_SUM) clamp(made);
+  }
+  std::vector<fused_program::Term> values;
+  for (int i = any(1, 4); i > 0; --i) values.push_back(clamp({&program, one_of_all()}));
+  for (const int array : {0, 1, 2, 3, 4, 6, 7})
+    if (any(0, 1) == 0)
+      program.store(array, any(0, 3) == 0 ? fused_program::Term{&program, any(0, 6)}
+                                          : values[any(0, static_cast<int>(values.size()) - 1)]);
+  return program;
+}
+
+// Whatever the types, of whole numbers that all of them hold.
+void every_type_gives_the_same_for_small_whole_numbers() {
+  std::mt19937 random(6);
+  constexpr int64_t size = 530;
+  const auto dtype_of = [](int array, const Options& types) {
+    const auto wide = types.dtype == FASTOPT_FLOAT64 ? FASTOPT_FLOAT64 : FASTOPT_FLOAT32;
+    if (array == FASTOPT_SLOW || array == FASTOPT_OWN) return wide;
+    return array <= FASTOPT_GRAD ? types.dtype : types.state_dtype;
+  };
+  const Options all[] = {{FASTOPT_FLOAT64, FASTOPT_FLOAT64},   {FASTOPT_FLOAT32, FASTOPT_FLOAT32},
+                         {FASTOPT_FLOAT32, FASTOPT_BFLOAT16},  {FASTOPT_BFLOAT16, FASTOPT_FLOAT32},
+                         {FASTOPT_BFLOAT16, FASTOPT_BFLOAT16}, {FASTOPT_FLOAT16, FASTOPT_FLOAT32},
+                         {FASTOPT_FLOAT16, FASTOPT_BFLOAT16}};
+  for (int round = 0; round < 300; ++round) {
+    const std::vector programs{random_program(random), random_program(random)};
+    auto start = fused_program::random_tensors<double>({size}, 1u << FASTOPT_OWN, random)[0];
+    for (auto& array : start.arrays)
+      for (auto& x : array) x = std::round(2 * x);
+    auto twin = start;
+    for (const auto& program : programs) fused_program::interpret(program, {}, twin);
+    for (const auto& types : all) {
+      std::vector<std::vector<std::byte>> stored;
+      for (int a = 0; a < fused_program::kArrays; ++a) {
+        stored.emplace_back(8 * size);
+        for (size_t i = 0; i < start.arrays[a].size(); ++i)
+          store(start.arrays[a][i], dtype_of(a, types), &stored[a][i * width(dtype_of(a, types))]);
+      }
+      fastopt_tensor tensor{stored[0].data(),
+                            stored[1].data(),
+                            stored[2].data(),
+                            stored[3].data(),
+                            stored[4].data(),
+                            size,
+                            0,
+                            {}};
+      for (int i = 0; i < FASTOPT_OWN_STATES; ++i) tensor.own[i] = stored[FASTOPT_OWN + i].data();
+      const int32_t callbacks[] = {FASTOPT_PROGRAM, FASTOPT_PROGRAM + 1};
+      const char* problem = step(types, callbacks, programs, tensor, {});
+      if (problem && types.dtype == FASTOPT_FLOAT16) continue;  // the compiler doesn't know it
+      EXPECT(!problem);
+      bool same = true;
+      for (int a = 0; a < fused_program::kArrays; ++a)
+        for (size_t i = 0; i < twin.arrays[a].size(); ++i)
+          same &= twin.arrays[a][i] ==
+                  load(dtype_of(a, types), &stored[a][i * width(dtype_of(a, types))]);
+      EXPECT_FOR(std::to_string(round) + ", " + std::to_string(&types - all), same);
+    }
+  }
+}
+
 // A scalar is of the type that is computed with, whatever other state is.
 void scalars_are_never_bfloat16() {
   float p = 1, g = 1, scalar = 1;
@@ -205,6 +317,7 @@ int main() {
   nadam_follows_the_twin();
   bfloat16_parameters_may_have_bfloat16_state();
   float16_parameters_may_have_bfloat16_state_where_the_compiler_knows_them();
+  every_type_gives_the_same_for_small_whole_numbers();
   scalars_are_never_bfloat16();
   other_widths_are_refused();
   return exit_code();

@@ -92,7 +92,9 @@ enum fastopt_code {
   FASTOPT_COUNTER,   // the double at `index` of fastopt_counters, after this step was counted
   FASTOPT_SIZE,      // how many elements the tensor has
   FASTOPT_ELEMENT,   // an element of the array `index` (enum fastopt_array) before this program
-  FASTOPT_SCALAR,    // the first element of the state `index`: for states of one element
+  // The first element of the state `index`, which has one; or what a program before this one in the
+  // list stores there, before it is rounded to how it is stored.
+  FASTOPT_SCALAR,
   FASTOPT_NEG,
   FASTOPT_ABS,
   FASTOPT_SIGN,
