@@ -46,7 +46,12 @@ const numbers = new Map<unknown, number>([
 ]);
 
 /** The number of a callback, told by identity, where there is a kernel for it and `made` is the state of the list. */
-export function fusedNumberOf(cb: AnyCallback, made: ReadonlySet<string>): number | undefined {
+export function fusedNumberOf(
+  cb: AnyCallback,
+  made: ReadonlySet<string>,
+  beta: boolean,
+): number | undefined {
+  if (cb === radamStep && beta) return undefined;
   if (cb === rmsPropStep && made.has('grad_avg')) return fusedNumber.rmsPropMomentumStep;
   if (cb === lionStep && !made.has('grad_avg')) return undefined;
   return numbers.get(cb);

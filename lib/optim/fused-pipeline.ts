@@ -44,13 +44,17 @@ interface Part {
   readonly program: Program | undefined;
 }
 
-/** Finds the kernels of callbacks, or tells why these have none. */
-export function fusedPipeline(cbs: Callbacks): FusedPipeline | string {
+/**
+ * Finds the kernels of callbacks, or tells why these have none.
+ *
+ * @param beta whether the hyper-parameter of that name isn't 0 everywhere: the kernel of RAdam hasn't got it.
+ */
+export function fusedPipeline(cbs: Callbacks, beta = false): FusedPipeline | string {
   const list = typeof cbs === 'function' ? [cbs] : [...cbs];
   const made = new Set(list.flatMap((cb) => (isDeclared(cb) ? cb.makes : [])));
   const parts: Part[] = [];
   for (const cb of list) {
-    const [number, programFor] = [fusedNumberOf(cb, made), recordedProgram(cb)];
+    const [number, programFor] = [fusedNumberOf(cb, made, beta), recordedProgram(cb)];
     if (!isDeclared(cb) || (number === undefined && programFor === undefined))
       return `${cb.name || 'a function'} has no kernel`;
     const program = number === undefined ? programFor?.((key) => made.has(key)) : undefined;

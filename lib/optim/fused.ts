@@ -18,6 +18,9 @@ export interface FusedRun {
 /** Why a step is left to the callbacks when everything else fits: they make the state. */
 export const noStateYet = 'a parameter has no state yet';
 
+/** Why a step needs the pipeline for a `beta`. */
+export const betaIsSet = 'beta is not 0';
+
 // How many numbers `fastopt_hypers` and `fastopt_counters` in native/optim/fused/fused.h have, and where own hypers begin.
 const hyperCount = 26;
 const ownHypersAt = 10;
@@ -172,7 +175,7 @@ export class FusedEngine {
     const values = this.#hypers;
     for (let group = 0; group < hypers.length; group++) {
       const { lr, mom, sqr_mom, eps, wd, nu_1, nu_2, momentum_decay, beta } = hypers[group] ?? {};
-      if (beta && numbers.includes(fusedNumber.radamStep)) return 'beta is not 0';
+      if (beta && numbers.includes(fusedNumber.radamStep)) return betaIsSet;
       const at = group * hyperCount;
       values[at] = lr ?? 0;
       values[at + 1] = mom ?? 0;

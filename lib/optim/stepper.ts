@@ -2,7 +2,7 @@ import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
-import { FusedEngine, noStateYet, type FusedRun } from './fused';
+import { betaIsSet, FusedEngine, noStateYet, type FusedRun } from './fused';
 import { fusedPipeline } from './fused-pipeline';
 import type { Fused } from './options';
 import { runCallbacks } from './run';
@@ -13,6 +13,7 @@ import type { Callback } from './types';
 export class Stepper {
   readonly #fused: Fused;
   readonly #scope = new Scope();
+  #cbs: readonly AnyCallback[] = [];
   #bodies: readonly Callback[] = [];
   #watched: readonly Callback[] | undefined;
   #engine: FusedEngine | undefined;
@@ -29,11 +30,16 @@ export class Stepper {
    * @throws ArgumentError when `fused` is true and one has no kernel.
    */
   setCallbacks(cbs: readonly AnyCallback[]): void {
-    const pipeline = this.#fused === false ? 'fused is false' : fusedPipeline(cbs);
+    this.#cbs = [...cbs];
+    this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
+    this.#findKernels(false);
+  }
+
+  #findKernels(beta: boolean): void {
+    const pipeline = this.#fused === false ? 'fused is false' : fusedPipeline(this.#cbs, beta);
     if (typeof pipeline === 'string') this.#leaveToCallbacks(pipeline);
     this.release();
     this.#engine = typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline);
-    this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
   }
 
   /** Takes one step; the tensors that callbacks make on the way are freed. */
@@ -42,12 +48,20 @@ export class Stepper {
       this.#stepBy(this.#watched, run);
       return;
     }
-    const reason = this.#engine ? this.#engine.step(run) : this.#reason;
+    let reason = this.#stepFused(run);
+    if (reason === betaIsSet) {
+      this.#findKernels(true); // they take any beta
+      reason = this.#stepFused(run);
+    }
     if (reason === undefined) this.#reason = '';
     else {
       this.#leaveToCallbacks(reason);
       this.#stepBy(this.#bodies, run);
     }
+  }
+
+  #stepFused(run: FusedRun): string | undefined {
+    return this.#engine ? this.#engine.step(run) : this.#reason;
   }
 
   /** Runs `work`, whose steps go by `watch`'s callbacks in place of these. */

@@ -6,7 +6,8 @@ import { cases, expectSameBothWays, run, type Make } from './both-ways';
 import { own } from './own-callbacks';
 import { difference, values } from './support';
 
-const { Adan, elementwise, Lamb, Larc, Optimizer, StableAdam, stepStat, weightDecay } = optim;
+const { Adan, elementwise, Lamb, Larc, Optimizer, RAdam, StableAdam, stepStat, weightDecay } =
+  optim;
 
 const factories: Record<string, Make> = {
   Adan: (params, options) => Adan(params, { wd: 0.01, ...options }),
@@ -14,6 +15,7 @@ const factories: Record<string, Make> = {
   Larc: (params, options) => Larc(params, { wd: 0.01, trust_coeff: 1, ...options }),
   'Larc without momentum': (params, options) => Larc(params, { mom: 0, clip: false, ...options }),
   Lamb: (params, options) => Lamb(params, { wd: 0.01, ...options }),
+  'RAdam with beta': (params, options) => RAdam(params, { beta: 20, wd: 0.01, ...options }),
   ...Object.fromEntries(Object.entries(own).map(([name, { recorded }]) => [name, recorded])),
 };
 
@@ -76,6 +78,31 @@ test.each(['AMSGrad', 'centred RMSProp'])("%s is PyTorch's, both ways", (name) =
     );
     opt.dispose();
   }
+});
+
+test('RAdam goes by its kernel until a group has a beta, then by its program', () => {
+  const params = [tensor([1, 2]), tensor([3, 4])];
+  for (const p of params) p.grad = p.mul(0.1);
+  const [auto, plain] = (['auto', false] as const).map((fused) => {
+    const copies = params.map((p) => {
+      const copy = p.clone();
+      copy.grad = p.grad!.clone();
+      return copy;
+    });
+    const opt = RAdam(
+      copies.map((p) => [p]),
+      { lr: 0.1, fused },
+    );
+    for (let step = 0; step < 20; step++) {
+      if (step === 10) opt.setHypers({ beta: [0, 30] });
+      if (step === 15) opt.setHypers({ beta: 0 });
+      opt.step();
+      if (fused && step > 0) expect(opt.explain()).toContain('in one pass');
+    }
+    opt.dispose();
+    return copies.map(values);
+  });
+  auto!.forEach((got, i) => expect(difference(got, plain![i]!)).toBeLessThanOrEqual(1e-6));
 });
 
 // ---- faults ----
