@@ -218,6 +218,28 @@ void follow_the_twin(double tolerance) {
   fastopt_pool_destroy(pool);
 }
 
+void many_small_tensors_have_sums_of_their_own() {
+  std::mt19937 random(4);
+  std::vector<Tensor<float>> tensors;
+  for (int64_t i = 0; i < 5000; ++i) {
+    tensors.push_back(random_tensors<float>({i % 97}, kScalars, random)[0]);
+    tensors.back().group = i % 2;
+    tensors.back().has_grad = i % 7 != 0;
+  }
+  auto twins = tensors;
+  const std::vector programs{larc_layer_lr(), average_grad(), larc_step()};
+  auto* pool = fastopt_pool_create(4);
+  Planned<float> planned(tensors, {FASTOPT_PROGRAM, FASTOPT_PROGRAM + 1, FASTOPT_PROGRAM + 2},
+                         programs);
+  planned.step(kHypers, pool);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    for (const auto& program : programs)
+      if (twins[i].has_grad) interpret(program, kHypers[twins[i].group], twins[i]);
+    EXPECT_FOR(std::to_string(i), are_close(tensors[i], twins[i], 1e-5));
+  }
+  fastopt_pool_destroy(pool);
+}
+
 // Whatever is stored where and read later: two programs of random nodes, with a kernel between.
 void random_programs_do_as_their_twins() {
   std::mt19937 random(2);
@@ -332,6 +354,7 @@ void a_step_of_programs_allocates_nothing() {
 int main() {
   follow_the_twin<float>(3e-5);
   follow_the_twin<double>(1e-11);
+  many_small_tensors_have_sums_of_their_own();
   random_programs_do_as_their_twins();
   special_values_go_where_the_twin_sends_them<float>();
   special_values_go_where_the_twin_sends_them<double>();
