@@ -19,6 +19,8 @@ export type GeneratorHandle = Handle<'generator'>;
 export type NodeHandle = Handle<'node'>;
 /** A mark in a stream of a GPU's work. */
 export type EventHandle = Handle<'event'>;
+/** Recorded work of a GPU. */
+export type GraphHandle = Handle<'graph'>;
 
 /** The data types of tensors, by PyTorch's names. */
 export type DType =
@@ -321,4 +323,12 @@ export interface Native {
   cudaDriver(): NativeDriver;
   backendSwitch(name: BackendSwitch): boolean;
   setBackendSwitch(name: BackendSwitch, on: boolean): void;
+  /** Whether the build had CUDA's headers, which only graphs need. */
+  cudaGraphsAreBuilt(): boolean;
+  cudaCreateGraph(): GraphHandle;
+  /** Records what goes to the current stream, which must not be the default one, instead of doing it. */
+  cudaBeginGraph(graph: GraphHandle): void;
+  cudaEndGraph(graph: GraphHandle): void;
+  cudaReplayGraph(graph: GraphHandle): void;
+  cudaDisposeGraph(graph: GraphHandle): void;
 }

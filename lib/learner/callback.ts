@@ -37,6 +37,11 @@ export class Callback {
   runTrain = true;
   /** Whether the events of validation batches reach it. */
   runValid = true;
+  /**
+   * Whether `afterPred`, `afterLoss` and `beforeBackward` do the same with tensors in each batch, and nothing else: a graph
+   * (`Learner.capture`) then replays what they did. Other events are as ever.
+   */
+  capturable = false;
 
   /** @throws UnknownOptionError for a name that is no event. */
   constructor(handlers: EventHandlers = {}) {

@@ -38,6 +38,7 @@ export class GradientClip extends Callback {
 export class GradientAccumulation extends Callback {
   override order = 6;
   override runValid = false;
+  override capturable = true;
   readonly nAcc: number;
   #count = 0;
 

@@ -16,6 +16,7 @@ import type { Tensor } from '../tensor/tensor';
 import { refusePromise } from '../tensor/scope';
 import { checkLoader, checkLoaders } from './batch';
 import { Callback } from './callback';
+import { StepGraph } from './capture';
 import { ChannelsLast, layOut } from './channels-last';
 import * as cycles from './cycles';
 import { Loop } from './loop';
@@ -198,6 +199,26 @@ export class Learner extends TrainingState {
   toContiguous(): this {
     layOut(this, 'contiguous');
     return this.removeCb(ChannelsLast);
+  }
+
+  /**
+   * From now on, records forward pass, loss and backward pass of a training batch as a CUDA graph, after three batches of its
+   * sizes, and replays it for those that follow: one call instead of thousands. What is decided in TypeScript, such as a
+   * branch of `forward`, is decided when it is recorded. Other batches, and what can't be recorded, go their usual
+   * way; `explain` tells why.
+   *
+   * @param on false ends it.
+   */
+  capture(on = true): this {
+    this.stepGraph = on ? new StepGraph() : undefined;
+    return this;
+  }
+
+  /** Tells in words how the training batches of the last fit were computed, and why. */
+  explain(): string {
+    return (
+      this.stepGraph?.explain() ?? 'capture() was not called: each batch is computed step by step'
+    );
   }
 
   // ---- the optimizer ----

@@ -7,6 +7,7 @@ import { refusePromise, Scope } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { CancelFitException } from './cancel';
 import type { Callback } from './callback';
+import type { recordedEvents } from './capture';
 import { isBatchEvent, stages, type EventName, type Stage } from './events';
 import { feed } from './feed';
 import type { Learner } from './learner';
@@ -56,6 +57,7 @@ export class Loop {
     this.#signal?.throwIfAborted();
     await this.#guarded(() =>
       this.#stage(stages.fit, async () => {
+        this.#learn.stepGraph?.begin(this.#learn);
         for (let epoch = start; epoch < end; epoch++) {
           this.#learn.epoch = epoch;
           await this.#stage(stages.epoch, () => this.#epoch());
@@ -87,6 +89,7 @@ export class Loop {
     } finally {
       this.#scope.dispose();
       learn.setBatch([], []);
+      learn.stepGraph?.end();
       for (const cb of learn.cbs) cb.run = true;
     }
   }
@@ -168,25 +171,69 @@ export class Loop {
     }
   }
 
-  async #batch(): Promise<void> {
+  #forward(): void {
     const learn = this.#learn;
     this.#compute(() => {
       learn.pred = resultOf("the model's prediction", learn.model.forward(...learn.xb));
     });
-    await this.#fire('afterPred');
-    if (learn.yb.length === 0) return;
+  }
+
+  #loss(): void {
+    const learn = this.#learn;
     this.#compute(() => {
       learn.lossGrad = resultOf('the loss', learn.lossFunc(learn.pred, ...learn.yb));
       learn.loss = learn.lossGrad.detach().clone();
     });
-    await this.#fire('afterLoss');
-    const { opt } = learn;
-    if (!learn.training || !opt) return;
-    await this.#stage(stages.backward, () => {
-      this.#run(() => {
-        learn.lossGrad.backward();
-      });
+  }
+
+  #backward(): void {
+    this.#run(() => {
+      this.#learn.lossGrad.backward();
     });
+  }
+
+  // All of it at once, for a graph.
+  readonly #forwardAndBackward = (): Tensor[] => {
+    const learn = this.#learn;
+    const fire = (event: (typeof recordedEvents)[number]): void => {
+      for (const cb of learn.orderedCbs) {
+        if (!reaches(cb, event, learn.training)) continue;
+        this.#run(() => {
+          void refusePromise(event, cb[event]?.(learn));
+        });
+      }
+    };
+    this.#forward();
+    fire('afterPred');
+    this.#loss();
+    fire('afterLoss');
+    fire('beforeBackward');
+    this.#backward();
+    return [learn.pred.detach(), learn.loss];
+  };
+
+  #replay(): boolean {
+    const learn = this.#learn;
+    if (!learn.training || !learn.stepGraph) return false;
+    return this.#scope.run(() => learn.stepGraph?.replay(learn, this.#forwardAndBackward) ?? false);
+  }
+
+  async #batch(): Promise<void> {
+    const learn = this.#learn;
+    const { opt } = learn;
+    if (this.#replay()) await this.#fire('afterBackward');
+    else {
+      this.#forward();
+      await this.#fire('afterPred');
+      if (learn.yb.length === 0) return;
+      this.#loss();
+      await this.#fire('afterLoss');
+      if (!learn.training || !opt) return;
+      await this.#stage(stages.backward, () => {
+        this.#backward();
+      });
+    }
+    if (!opt) return;
     await this.#stage(stages.step, () => {
       opt.step();
     });

@@ -26,6 +26,7 @@ function isAmpMode(mode: unknown): mode is AmpMode {
 export class MixedPrecision extends Callback {
   // After what changes the loss, before what looks at gradients: those are unscaled by then.
   override order = 10;
+  override capturable = true;
   readonly ampMode: AmpMode;
   /** Begins anew with each fit. Off in bfloat16, which needs none. */
   readonly scaler: GradScaler;

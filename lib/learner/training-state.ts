@@ -2,6 +2,7 @@ import type { Loader } from '../data/types';
 import { ArgumentError } from '../internal/errors';
 import type { AutocastOptions } from '../tensor/autocast';
 import type { Tensor } from '../tensor/tensor';
+import type { StepGraph } from './capture';
 
 /** Where a learner stands in its training: for callbacks to read, and to change what comes next. */
 export class TrainingState {
@@ -22,6 +23,8 @@ export class TrainingState {
   finalRecord: readonly (number | undefined)[] = [];
   /** What the forward pass and the loss are cast to; set by `MixedPrecision`. */
   autocast: AutocastOptions | undefined;
+  /** @internal Replays training batches, after `Learner.capture`. */
+  stepGraph: StepGraph | undefined;
   /** The inputs of the batch. */
   xb: readonly Tensor[] = [];
   /** The targets of the batch. */

@@ -6,6 +6,7 @@
 
 #include "bind/bind.h"
 #include "core/driver.h"
+#include "core/graph.h"
 #include "glue/convert.h"
 
 namespace fastopt {
@@ -172,6 +173,28 @@ napi_value set_switch(Call& call) {
   return call.undefined();
 }
 
+napi_value graphs_are_built(Call& call) { return js_bool(call, cuda::Graph::is_built()); }
+napi_value create_graph(Call& call) {
+  device_of("cuda");
+  return wrap_graph(call, std::make_shared<cuda::Graph>());
+}
+napi_value begin_graph(Call& call) {
+  graph_of(call, call[0], "cuda.Graph.capture")->begin();
+  return call.undefined();
+}
+napi_value end_graph(Call& call) {
+  graph_of(call, call[0], "cuda.Graph.capture")->end();
+  return call.undefined();
+}
+napi_value replay_graph(Call& call) {
+  graph_of(call, call[0], "cuda.Graph.replay")->replay();
+  return call.undefined();
+}
+napi_value dispose_graph(Call& call) {
+  fastopt::dispose_graph(call, call[0]);
+  return call.undefined();
+}
+
 }  // namespace
 
 const Functions& cuda_functions() {
@@ -200,6 +223,12 @@ const Functions& cuda_functions() {
       {"cudaDriver", guarded<find_driver>},
       {"backendSwitch", guarded<get_switch>},
       {"setBackendSwitch", guarded<set_switch>},
+      {"cudaGraphsAreBuilt", guarded<graphs_are_built>},
+      {"cudaCreateGraph", guarded<create_graph>},
+      {"cudaBeginGraph", guarded<begin_graph>},
+      {"cudaEndGraph", guarded<end_graph>},
+      {"cudaReplayGraph", guarded<replay_graph>},
+      {"cudaDisposeGraph", guarded<dispose_graph>},
   };
   return functions;
 }

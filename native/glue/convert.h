@@ -16,6 +16,9 @@ struct Event;
 
 namespace fastopt {
 
+namespace cuda {
+class Graph;
+}
 namespace nn {
 class Layer;
 }
@@ -30,6 +33,7 @@ using LayerPtr = std::shared_ptr<nn::Layer>;
 using PlanPtr = std::shared_ptr<optim::FusedPlan>;
 using OptimizerPtr = std::shared_ptr<optim::Wrapped>;
 using EventPtr = std::shared_ptr<c10::Event>;
+using GraphPtr = std::shared_ptr<cuda::Graph>;
 
 // Native objects (handles.cpp) as type-tagged Externals. `where` begins the message of a refusal.
 // An undefined tensor becomes null.
@@ -40,6 +44,7 @@ napi_value wrap_optimizer(const Call& call, const OptimizerPtr& optimizer);
 napi_value wrap_node(const Call& call, const NodePtr& node);
 napi_value wrap_generator(const Call& call, const at::Generator& generator);
 napi_value wrap_event(const Call& call, const EventPtr& event);
+napi_value wrap_graph(const Call& call, const GraphPtr& graph);
 
 const at::Tensor& tensor_of(const Call& call, napi_value value, const char* where);
 // Undefined for null and undefined.
@@ -51,10 +56,12 @@ const OptimizerPtr& optimizer_of(const Call& call, napi_value value, const char*
 const NodePtr& node_of(const Call& call, napi_value value, const char* where);
 at::Generator& generator_of(const Call& call, napi_value value, const char* where);
 const EventPtr& event_of(const Call& call, napi_value value, const char* where);
+const GraphPtr& graph_of(const Call& call, napi_value value, const char* where);
 
 // Frees the native object now; the handle refuses all use from then on.
 void dispose_tensor(const Call& call, napi_value value);
 void dispose_module(const Call& call, napi_value value);
+void dispose_graph(const Call& call, napi_value value);
 void dispose_plan(const Call& call, napi_value value);
 void dispose_optimizer(const Call& call, napi_value value);
 

@@ -1,6 +1,7 @@
 #include <c10/core/Event.h>
 #include <torch/csrc/autograd/function.h>
 
+#include "core/graph.h"
 #include "core/names.h"
 #include "glue/refuse.h"
 #include "nn/layer.h"
@@ -49,6 +50,8 @@ template <>
 constexpr napi_type_tag kTag<Box<OptimizerPtr>>{0x6661737400000005, 0x746f726368000005};
 template <>
 constexpr napi_type_tag kTag<Box<EventPtr>>{0x6661737400000007, 0x746f726368000007};
+template <>
+constexpr napi_type_tag kTag<Box<GraphPtr>>{0x6661737400000008, 0x746f726368000008};
 
 void adjust(napi_env env, int64_t bytes) {
   int64_t total = 0;
@@ -164,6 +167,10 @@ napi_value wrap_event(const Call& call, const EventPtr& event) {
   using B = Box<EventPtr>;
   return wrap(call, std::make_unique<B>(B{event}), finalize<B>);
 }
+napi_value wrap_graph(const Call& call, const GraphPtr& graph) {
+  using B = Box<GraphPtr>;
+  return wrap(call, std::make_unique<B>(B{graph}), finalize<B>);
+}
 
 const at::Tensor& tensor_of(const Call& call, napi_value value, const char* where) {
   const auto* tensor = try_tensor(call, value, where);
@@ -203,6 +210,9 @@ at::Generator& generator_of(const Call& call, napi_value value, const char* wher
 const EventPtr& event_of(const Call& call, napi_value value, const char* where) {
   return boxed<EventPtr>(call, value, where, "event");
 }
+const GraphPtr& graph_of(const Call& call, napi_value value, const char* where) {
+  return boxed<GraphPtr>(call, value, where, "graph");
+}
 
 void dispose_tensor(const Call& call, napi_value value) {
   auto* box = unwrap<TensorBox>(call, value);
@@ -213,6 +223,12 @@ void dispose_tensor(const Call& call, napi_value value) {
 void dispose_module(const Call& call, napi_value value) {
   auto* box = unwrap<Box<LayerPtr>>(call, value);
   if (box == nullptr) refuse(call, value, "dispose", "a module");
+  box->value.reset();
+}
+
+void dispose_graph(const Call& call, napi_value value) {
+  auto* box = unwrap<Box<GraphPtr>>(call, value);
+  if (box == nullptr) refuse(call, value, "dispose", "a graph");
   box->value.reset();
 }
 

@@ -1,0 +1,236 @@
+import {
+  Adam,
+  Callback,
+  GradientAccumulation,
+  GradientClip,
+  Learner,
+  manualSeed,
+  getRngState,
+  setRngState,
+  keep,
+  memory,
+  nn,
+  SGD,
+  type LearnerOptions,
+  type Tensor,
+} from '../../lib/index';
+import { StepGraph, type Record } from '../../lib/learner/capture';
+import { onGpu } from '../support/cuda';
+import { numbers } from '../support/tensors';
+import { tinyData, tinyModel, weights } from './tiny';
+
+// Stands for a GPU's graph: recording leaves no trace, a replay reads and writes the tensors that the recording did.
+const eagerly =
+  (learn: Learner): Record =>
+  (work) => {
+    const batch = [learn.xb, learn.yb] as const;
+    const { model } = learn;
+    const [state, rng] = [model.stateDict(), getRngState()];
+    const grads = model.parameters().map((p) => p.grad!.clone());
+    const outputs = keep(work().map((each) => each.clone()));
+    model.loadStateDict(state);
+    setRngState(rng);
+    model.parameters().forEach((p, i) => p.grad!.copy_(grads[i]!));
+    return {
+      outputs,
+      replay: () => {
+        learn.setBatch(...batch);
+        work().forEach((each, i) => outputs[i]!.copy_(each));
+      },
+      dispose: () => {},
+    };
+  };
+
+type Prepare = (learn: Learner) => unknown;
+
+function learnerOf(options: Partial<LearnerOptions>, model: nn.Module): Learner {
+  // Four batches of 4 items and one of 2.
+  const dls = { train: tinyData(18), valid: tinyData(8, 2) };
+  return new Learner(dls, model, {
+    ...{ lossFunc: nn.crossEntropy, optFunc: Adam, lr: 0.01, progress: false },
+    ...options,
+  });
+}
+
+/** Trains with a graph and without, and returns both learners. */
+async function both(
+  options: () => Partial<LearnerOptions>,
+  prepare: Prepare = () => undefined,
+): Promise<readonly [graph: Learner, plain: Learner]> {
+  manualSeed(4);
+  const model = tinyModel();
+  const twin = model.clone();
+  const learners = [learnerOf(options(), model), learnerOf(options(), twin)] as const;
+  const [graph] = learners;
+  graph.stepGraph = new StepGraph(eagerly(graph), () => undefined);
+  for (const learn of learners) {
+    prepare(learn);
+    manualSeed(9);
+    await learn.fitOneCycle(3, { lrMax: 0.02 });
+  }
+  return learners;
+}
+
+function expectSame([graph, plain]: readonly [Learner, Learner]): void {
+  expect(graph.recorder.losses).toEqual(plain.recorder.losses);
+  expect(graph.recorder.values).toEqual(plain.recorder.values);
+  expect(weights(graph)).toEqual(weights(plain));
+}
+
+test('training with a graph is training without', async () => {
+  const learners = await both(() => ({ metrics: (pred) => pred.mean() }));
+  expectSame(learners);
+  expect(learners[0].explain()).toBe(
+    'replayed 9 of 15 training batches as a graph; the others not: warming up (3); other sizes than float32[4, 3], int64[4] (3)',
+  );
+  expect(learners[1].explain()).toBe(
+    'capture() was not called: each batch is computed step by step',
+  );
+});
+
+test.each<[string, () => Partial<LearnerOptions>, Prepare]>([
+  ['clipped gradients', () => ({ cbs: new GradientClip(0.1) }), () => undefined],
+  ['accumulated gradients', () => ({ cbs: new GradientAccumulation(8) }), () => undefined],
+  ['half precision', () => ({}), (learn) => learn.toBf16()],
+  [
+    'a scaled loss',
+    () => ({ cbs: new GradientClip(0.1) }),
+    (learn) => learn.toFp16({ growthInterval: 2 }),
+  ],
+  [
+    'metrics of the training set',
+    () => ({ metrics: (pred) => pred.std() }),
+    (learn) => (learn.recorder.trainMetrics = true),
+  ],
+  ['another optimizer', () => ({ optFunc: SGD }), () => undefined],
+])('%s come out the same', async (_, options, prepare) => {
+  const learners = await both(options, prepare);
+  expectSame(learners);
+  expect(learners[0].explain()).toMatch(/^replayed 9 of 15 /);
+});
+
+test('callbacks see the batch as ever, but for the events within the graph', async () => {
+  const seen: string[] = [];
+  const values: number[][] = [];
+  const cbs = new Callback({
+    beforeBatch: () => void seen.push('batch'),
+    afterBackward: ({ x, model }) => {
+      seen.push('backward');
+      values.push(numbers(x), numbers(model.parameters()[0]!.grad!));
+    },
+    beforeStep: ({ pred, loss, lossGrad }) => {
+      values.push([...numbers(pred), loss.item(), lossGrad.item()]);
+    },
+    afterBatch: () => void seen.push('done'),
+  });
+  const [graph] = await both(() => ({ cbs }));
+  expect(graph.explain()).toMatch(/^replayed 9 /);
+  const half = values.length / 2;
+  expect(values.slice(0, half)).toEqual(values.slice(half));
+  expect(seen.slice(0, seen.length / 2)).toEqual(seen.slice(seen.length / 2));
+});
+
+test('a callback that listens within the graph keeps batches out of it, unless it is capturable', async () => {
+  class Watch extends Callback {
+    override afterLoss() {}
+    override beforeBackward() {}
+  }
+  const [graph, plain] = await both(() => ({ cbs: new Watch() }));
+  expectSame([graph, plain]);
+  expect(graph.explain()).toBe(
+    "replayed 0 of 15 training batches as a graph; the others not: Watch listens to afterLoss and beforeBackward, and isn't capturable (15)",
+  );
+  class Double extends Callback {
+    override capturable = true;
+    override afterLoss(learn: Learner) {
+      learn.lossGrad = learn.lossGrad.mul(2);
+    }
+  }
+  const doubled = await both(() => ({ cbs: new Double() }));
+  expectSame(doubled);
+  expect(doubled[0].explain()).toMatch(/^replayed 9 /);
+});
+
+test('a gradient that was replaced is found out, and the batch recorded anew', async () => {
+  const replace = () =>
+    new Callback({
+      beforeBatch: (learn) => {
+        if (!learn.training || learn.trainIter !== 6) return;
+        for (const p of learn.model.parameters()) p.grad = keep(p.grad!.clone());
+      },
+    });
+  const learners = await both(() => ({ cbs: replace() }));
+  expectSame(learners);
+  expect(learners[0].explain()).toContain('warming up (7)');
+});
+
+test('what cannot be recorded goes its usual way, and it is told why', async () => {
+  const model = tinyModel();
+  const [graph, plain] = [learnerOf({}, model), learnerOf({}, model.clone())];
+  graph.stepGraph = new StepGraph(
+    () => {
+      throw new Error('operation not permitted when stream is capturing');
+    },
+    () => undefined,
+  );
+  for (const learn of [graph, plain]) {
+    manualSeed(9);
+    await learn.fit(2);
+  }
+  expectSame([graph, plain]);
+  expect(graph.explain()).toBe(
+    "replayed 0 of 10 training batches as a graph; the others not: warming up (3); the batch can't be recorded: operation not permitted when stream is capturing (7)",
+  );
+});
+
+test('without a GPU a fit says so, and trains', async () => {
+  const learn = learnerOf({}, tinyModel());
+  expect(learn.capture()).toBe(learn);
+  await learn.fit(1);
+  expect(learn.explain()).toBe(
+    'replayed 0 of 5 training batches as a graph; the others not: the model is on cpu, and only a GPU has graphs (5)',
+  );
+  expect(learn.capture(false).explain()).toContain('capture() was not called');
+});
+
+test('the graph is freed with the fit, each fit has its own', async () => {
+  const learn = learnerOf({}, tinyModel());
+  let disposed = 0;
+  const record = eagerly(learn);
+  learn.stepGraph = new StepGraph(
+    (work) => ({ ...record(work), dispose: () => void (disposed += 1) }),
+    () => undefined,
+  );
+  await learn.fit(1);
+  const before = memory().tensors;
+  await learn.fit(1);
+  expect([disposed, memory().tensors]).toEqual([2, before]);
+});
+
+onGpu('on a GPU, training with a graph is training without', async () => {
+  manualSeed(4);
+  // Without dropout, whose random numbers are others.
+  const model = new nn.Sequential(
+    ...[new nn.Linear(3, 8), new nn.BatchNorm1d(8), new nn.ReLU(), new nn.Linear(8, 2)],
+  ).to('cuda');
+  const learners = [model, model.clone()].map((each) =>
+    learnerOf({ cbs: new GradientClip(1) }, each),
+  );
+  learners[0]!.capture();
+  for (const learn of learners) await learn.fit(4);
+  expect(learners[0]!.explain()).toMatch(/^replayed 13 of 20 /);
+  const [graph, plain] = learners.map((learn) => learn.recorder.losses);
+  graph!.forEach((loss, i) => expect(loss).toBeCloseTo(plain![i]!, 3));
+});
+
+onGpu('on a GPU, a model that reads a number is not recorded', async () => {
+  class Reads extends nn.Module {
+    linear = new nn.Linear(3, 2);
+    override forward(x: Tensor): Tensor {
+      return this.linear.forward(x).mul(x.sum().item() > 1e9 ? 2 : 1);
+    }
+  }
+  const learn = learnerOf({}, new Reads().to('cuda')).capture();
+  await learn.fit(2);
+  expect(learn.explain()).toContain("the batch can't be recorded");
+});
