@@ -250,6 +250,9 @@ export interface Native {
     /** All states of the first parameter, then those of the second, and so on. */
     stateTensors: readonly (TensorHandle | undefined)[],
     groups: readonly number[],
+    /** Whether the last state is averaged weights, which callbacks don't touch. */
+    averages: boolean,
+    bfloat16State: boolean,
   ): PlanHandle | string;
   /** Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. */
   fusedStep(
@@ -257,7 +260,11 @@ export interface Native {
     hypers: Float64Array,
     counters: Float64Array,
     active: Uint8Array,
+    /** What is done to all parameters besides: 1 scales gradients, 2 averages weights, 4 restores them, 8 zeroes gradients. */
+    extras: number,
   ): string | undefined;
+  /** The norm of all gradients; undefined where they are not all of one dtype, dense and on the CPU. */
+  fusedGradNorm(plan: PlanHandle): number | undefined;
   fusedDispose(plan: PlanHandle): void;
 
   // libtorch's own optimizers

@@ -4,7 +4,11 @@ import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { keep, refusePromise, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
+import { averageWeights, noExtras, type Follower, type WeightAverage } from './extras';
+import { FusedEngine } from './fused';
+import { Optimizer } from './optimizer';
 import { toParamLists, type Params } from './params';
+import { StateMap, zeroState } from './state';
 
 /** The options of `new EMA`. */
 export interface EMAOptions {
@@ -23,33 +27,42 @@ export interface EMAStateDict {
 
 /**
  * Keeps an exponential moving average of weights, `average = decay * average + (1 - decay) * p`, which often does better
- * on new data than the last weights. Update it after each step; evaluate with `use`.
+ * on new data than the last weights; evaluate with `use`. Made of an optimizer, it follows each of its steps, in the same
+ * pass over memory where the step is one. Made of parameters, it is updated by `update()`. The averages of half-precision
+ * weights are float32.
  *
  * Source: Polyak and Juditsky 1992; the same as PyTorch's `AveragedModel` with `get_ema_multi_avg_fn`, which also begins
  * with a copy of the weights.
  * @example
  * ```ts
- * const ema = new EMA(model.parameters(), { decay: 0.99 });
- * opt.step();
- * ema.update();
+ * const ema = new EMA(opt, { decay: 0.99 });
+ * opt.step(); // and the averages have moved
  * const accuracy = ema.use(() => evaluate(model));
  * ```
  */
-export class EMA {
+export class EMA implements Follower {
   readonly decay: number;
   readonly warmup: boolean;
-  /** The averages, in the order of the parameters. */
-  readonly averages: readonly Tensor[];
-  readonly #params: readonly Tensor[];
+  readonly #averages: Tensor[] = [];
+  readonly #params: () => readonly Tensor[];
+  readonly #leave: (() => void) | undefined;
+  // One pass of no callbacks, for updates apart from a step.
+  readonly #pass = new FusedEngine({
+    ...{ numbers: [], programs: [], states: [], unkept: [], ownHypers: [] },
+  });
+  readonly #noStates = new StateMap();
+  // The averages of half-precision weights while these are exchanged: the weights can't hold them.
+  readonly #aside = new Map<Tensor, Tensor>();
   #updates = 0;
   #disposed = false;
 
   /**
    * Begins with a copy of the weights.
    *
-   * @param params a tensor, tensors, or groups of tensors; each once.
+   * @param params an optimizer, whose steps it follows until it is disposed; or a tensor, tensors, or groups of tensors, each
+   *   once.
    */
-  constructor(params: Params, options: EMAOptions = {}) {
+  constructor(params: Optimizer | Params, options: EMAOptions = {}) {
     checkOptions('EMA', options, ['decay', 'warmup']);
     const { decay = 0.999, warmup = false } = options;
     if (!(decay >= 0 && decay < 1)) {
@@ -59,8 +72,27 @@ export class EMA {
     }
     this.decay = decay;
     this.warmup = warmup;
-    this.#params = toParamLists(params).flat();
-    this.averages = keep(noGrad(() => this.#params.map((p) => p.detach().clone())));
+    if (params instanceof Optimizer) {
+      this.#params = () => params.paramLists.flat();
+      this.#leave = params.follow(this);
+    } else {
+      const list = toParamLists(params).flat();
+      this.#params = () => list;
+    }
+    this.#begin();
+  }
+
+  // An optimizer may have got another group.
+  #begin(): void {
+    noGrad(() => {
+      for (const p of this.#params().slice(this.#averages.length))
+        this.#averages.push(keep(zeroState(p).copy_(p)));
+    });
+  }
+
+  /** The averages, in the order of the parameters. */
+  get averages(): readonly Tensor[] {
+    return this.#averages;
   }
 
   /** How many updates the averages have seen. */
@@ -68,15 +100,32 @@ export class EMA {
     return this.#updates;
   }
 
-  /** Moves the averages towards the weights as they are now. */
+  /** @internal What the next update does. */
+  next(): WeightAverage {
+    this.#begin();
+    const n = this.#updates + 1;
+    const decay = this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
+    return { weights: this.#averages, share: 1 - decay, restore: false };
+  }
+
+  /** @internal */
+  arrive(): void {
+    this.#updates += 1;
+  }
+
+  /** Moves the averages towards the weights as they are now. An optimizer that it was made of does so at each step. */
   update(): void {
     this.#checkLive('update');
-    this.#updates += 1;
-    const n = this.#updates;
-    const decay = this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
-    noGrad(() => {
-      for (const [average, p] of this.#pairs()) average.lerp_(p, 1 - decay);
-    });
+    const average = this.next();
+    const params = this.#params();
+    const run = { paramLists: [params], hypers: [{}], states: this.#noStates, frozenIdx: 1 };
+    const reason = this.#pass.step(run, { ...noExtras, average });
+    if (reason !== undefined) {
+      noGrad(() => {
+        averageWeights(params, average);
+      });
+    }
+    this.arrive();
   }
 
   /**
@@ -99,11 +148,16 @@ export class EMA {
     this.#checkLive('swap');
     noGrad(() => {
       for (const [average, p] of this.#pairs()) {
+        const exact = this.#aside.get(average);
+        this.#aside.delete(average);
+        if (exact === undefined && average.dtype !== p.dtype)
+          this.#aside.set(average, keep(average.clone()));
         tidy(() => {
           const weights = p.clone();
           p.copy_(average);
-          average.copy_(weights);
+          average.copy_(exact ?? weights);
         });
+        exact?.dispose();
       }
     });
   }
@@ -144,7 +198,9 @@ export class EMA {
   /** Frees the averages; the weights stay. */
   dispose(): void {
     this.#disposed = true;
-    for (const average of this.averages) average.dispose();
+    this.#leave?.();
+    this.#pass.dispose();
+    for (const average of [...this.averages, ...this.#aside.values()]) average.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -152,8 +208,9 @@ export class EMA {
   }
 
   #pairs(): (readonly [average: Tensor, p: Tensor])[] {
+    const params = this.#params();
     return this.averages.flatMap((average, i) => {
-      const p = this.#params[i];
+      const p = params[i];
       return p === undefined ? [] : [[average, p] as const];
     });
   }

@@ -1,8 +1,9 @@
 import { native } from '../internal/binding';
 import type { PlanHandle, TensorHandle } from '../internal/native';
 import { Tensor } from '../tensor/tensor';
+import type { StepExtras, WeightAverage } from './extras';
 import { fusedNumber } from './fused-callbacks';
-import type { FusedPipeline } from './fused-pipeline';
+import type { FusedPipeline, FusedState } from './fused-pipeline';
 import type { StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
@@ -24,8 +25,18 @@ export const betaIsSet = 'beta is not 0';
 // How many numbers `fastopt_hypers` and `fastopt_counters` in native/optim/fused/fused.h have, and where own hypers begin.
 const hyperCount = 26;
 const ownHypersAt = 10;
+const [gradScaleAt, slowStepAt] = [8, 9];
 const counterCount = 3; // step, do_wd, mu_product
 const averageKeys = ['grad_avg', 'sqr_avg'];
+
+// The averaged weights are the kernels' array `slow`.
+const slowState: FusedState = { name: 'slow', array: 4, scalar: false, written: true };
+
+// Bits of `Extra` in native/optim/fused_plan.h.
+function bitsOf({ gradScale, zeroGrad, average }: StepExtras): number {
+  const averaging = average ? 2 + (average.restore ? 4 : 0) : 0;
+  return (gradScale === 1 ? 0 : 1) + averaging + (zeroGrad ? 8 : 0);
+}
 
 function handleOf(value: unknown): TensorHandle | undefined {
   return value instanceof Tensor && !value.isDisposed ? Tensor.handleOf(value) : undefined;
@@ -48,6 +59,7 @@ export class FusedEngine {
   #disposalsSeen = -1;
   // What the plan was made of, to see what has been replaced: the averages and the other keys, parameter by parameter.
   #values: unknown[] = [];
+  #averaged: readonly Tensor[] = [];
   #plan: PlanHandle | undefined;
   #counters = new Float64Array();
   #hypers = new Float64Array();
@@ -64,18 +76,31 @@ export class FusedEngine {
   }
 
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
-  step(run: FusedRun): string | undefined {
+  step(run: FusedRun, extras: StepExtras): string | undefined {
     this.#setParams(run);
     const changed = this.#read(run.frozenIdx);
-    if (changed || this.#plan === undefined || this.#someDisposed()) {
+    const others = this.#takeAverage(extras.average);
+    if (changed || others || this.#plan === undefined || this.#someDisposed()) {
       const reason = this.#replan();
       if (reason !== undefined) return reason;
     }
-    const unfit = this.#readHypers(run.hypers);
+    const unfit = this.#readHypers(run.hypers, extras);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
-    const reason = native.fusedStep(this.#plan, this.#hypers, this.#counters, this.#active);
+    const reason = native.fusedStep(
+      this.#plan,
+      this.#hypers,
+      this.#counters,
+      this.#active,
+      bitsOf(extras),
+    );
     if (reason === undefined) this.#write();
     return reason;
+  }
+
+  /** Returns the norm of all gradients taken together; undefined where there is no plan yet, or they differ in kind. */
+  gradNorm(run: FusedRun): number | undefined {
+    this.#setParams(run);
+    return this.#plan && native.fusedGradNorm(this.#plan);
   }
 
   dispose(): void {
@@ -83,7 +108,19 @@ export class FusedEngine {
     this.#plan = undefined;
     this.#states = [];
     this.#values = [];
+    this.#averaged = [];
     this.#changesSeen = -1;
+  }
+
+  // Tells whether the plan has to be made with other averaged weights; a step without them leaves it as it is.
+  #takeAverage(average: WeightAverage | undefined): boolean {
+    if (average === undefined) return false;
+    const { weights } = average;
+    const known = this.#averaged;
+    if (weights.length === known.length && weights.every((each, i) => each === known[i]))
+      return false;
+    this.#averaged = [...weights];
+    return true;
   }
 
   #setParams({ paramLists, states }: FusedRun): void {
@@ -146,7 +183,8 @@ export class FusedEngine {
     this.#disposalsSeen = Tensor.disposals;
     return (
       this.#params.some((p) => p.isDisposed) ||
-      this.#values.some((value) => value instanceof Tensor && value.isDisposed)
+      this.#values.some((value) => value instanceof Tensor && value.isDisposed) ||
+      this.#averaged.some((average) => average.isDisposed)
     );
   }
 
@@ -157,20 +195,30 @@ export class FusedEngine {
     const found = unkept.find((key) => this.#states.some((state) => state[key] !== undefined));
     if (found !== undefined) return `a state has a ${found} that no callback keeps up`;
     if (this.#params.some((p) => p.isDisposed)) return 'a parameter has been disposed';
+    const averaged = this.#averaged.map(handleOf);
+    const averages = averaged.length > 0;
+    if (averages && states.some(({ array }) => array === slowState.array))
+      return 'a callback and an average have slow weights';
+    const all = averages ? [...states, slowState] : states;
     const plan = native.fusedPlan(
       numbers,
       programs,
-      states.flatMap(({ array, scalar, written }) => [array, Number(scalar), Number(written)]),
+      all.flatMap(({ array, scalar, written }) => [array, Number(scalar), Number(written)]),
       this.#params.map((p) => Tensor.handleOf(p)),
-      this.#states.flatMap((state) => states.map(({ name }) => handleOf(state[name]))),
+      this.#states.flatMap((state, i) => [
+        ...states.map(({ name }) => handleOf(state[name])),
+        ...(averages ? [averaged[i]] : []),
+      ]),
       this.#groups,
+      averages,
+      false,
     );
     if (typeof plan === 'string') return plan;
     this.#plan = plan;
     return undefined;
   }
 
-  #readHypers(hypers: readonly Hyper[]): string | undefined {
+  #readHypers(hypers: readonly Hyper[], { gradScale, average }: StepExtras): string | undefined {
     const { numbers, ownHypers } = this.#pipeline;
     const values = this.#hypers;
     for (let group = 0; group < hypers.length; group++) {
@@ -185,6 +233,8 @@ export class FusedEngine {
       values[at + 5] = nu_1 ?? 0;
       values[at + 6] = nu_2 ?? 0;
       values[at + 7] = momentum_decay ?? 0;
+      values[at + gradScaleAt] = gradScale;
+      values[at + slowStepAt] = average?.share ?? 0;
       for (let i = 0; i < ownHypers.length; i++)
         values[at + ownHypersAt + i] = hypers[group]?.[ownHypers[i] ?? ''] ?? 0;
     }

@@ -1,9 +1,12 @@
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
-import { keep, tidy } from '../tensor/scope';
+import { keep } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
+import { averageWeights, type WeightAverage } from './extras';
 import { Optimizer } from './optimizer';
+import type { StepOptions } from './options';
+import { zeroState } from './state';
 import type { FastaiStateDict } from './state-dict-fastai';
 
 /** The options of `Lookahead`. */
@@ -25,7 +28,8 @@ export interface FastaiLookaheadDict extends FastaiStateDict {
 /**
  * Wraps an optimizer in Lookahead: every `k` steps, slow weights go a part of the way to where the parameters are, and the
  * parameters go back there: `slow += alpha * (p - slow)`, `p = slow`. The slow weights are in the state, as `slow_weights`,
- * with the steps so far as `count`, so that saving, loading and clearing the state includes them.
+ * with the steps so far as `count`, so that saving, loading and clearing the state includes them. Those of half-precision
+ * parameters are float32. Where the callbacks have kernels, the slow weights move in the same pass.
  *
  * It takes over groups, hyper-parameters, callbacks and state of `opt`, which is disposed.
  *
@@ -39,6 +43,7 @@ export interface FastaiLookaheadDict extends FastaiStateDict {
 export class Lookahead extends Optimizer {
   readonly k: number;
   readonly alpha: number;
+  #average: WeightAverage | undefined;
 
   /**
    * @throws UnknownOptionError for another option; ArgumentError when `k` is no positive integer, or `opt` is an optimizer
@@ -54,6 +59,11 @@ export class Lookahead extends Optimizer {
         `Lookahead: expected an optimizer made of callbacks alone, got ${opt.constructor.name}, which steps in its own way`,
       );
     }
+    if (opt.isFollowed) {
+      throw new ArgumentError(
+        'Lookahead: expected an optimizer that no EMA follows, got one; make the EMA of the Lookahead',
+      );
+    }
     super(opt.paramLists, opt.cbs, hypersByName(opt), { fused: opt.fused });
     this.k = k;
     this.alpha = alpha;
@@ -63,21 +73,29 @@ export class Lookahead extends Optimizer {
   }
 
   /** Takes one step with the callbacks, and at each `k`th one with the slow weights, also of parameters without a gradient. */
-  override step(): void {
+  override step(options?: StepOptions): void {
     const params = this.paramLists.flat();
-    for (const p of params) this.state.get(p).slow_weights ??= keep(noGrad(() => p.clone()));
-    super.step();
-    noGrad(() => {
-      for (const p of params) {
-        const state = this.state.get(p);
-        state.count = (state.count ?? 0) + 1;
-        const { slow_weights: slow } = state;
-        if (!slow || state.count % this.k !== 0) continue;
-        tidy(() => {
-          p.copy_(slow.add_(p.sub(slow), { alpha: this.alpha }));
-        });
-      }
+    const states = params.map((p) => this.state.get(p));
+    const weights = params.map((p, i) => {
+      const state = states[i] ?? {};
+      return (state.slow_weights ??= keep(noGrad(() => zeroState(p).copy_(p))));
     });
+    const due = states.map(({ count = 0 }) => (count + 1) % this.k === 0);
+    const average = { weights, share: this.alpha, restore: true };
+    const together = due.every(Boolean);
+    this.#average = together ? average : undefined;
+    super.step(options);
+    // Those of a group that was added later have counted less.
+    const isDue = (_: Tensor, i: number): boolean => !together && due[i] === true;
+    noGrad(() => {
+      averageWeights(params.filter(isDue), { ...average, weights: weights.filter(isDue) });
+    });
+    for (const state of states) state.count = (state.count ?? 0) + 1;
+  }
+
+  /** @internal */
+  protected override averageInStep(): WeightAverage | undefined {
+    return this.#average;
   }
 
   override explain(): string {

@@ -4,10 +4,20 @@ import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import type { Tensor } from '../tensor/tensor';
 import { checkCallback } from './callback';
+import {
+  checkStepOptions,
+  clipScale,
+  noExtras,
+  zeroGrads,
+  type Follower,
+  type StepExtras,
+  type WeightAverage,
+} from './extras';
+import { gradNorm } from './grad-norm';
 import { newGroup, newHyper } from './groups';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { FusedRun } from './fused';
-import type { Fused, OptimizerOptions } from './options';
+import type { Fused, OptimizerOptions, StepOptions } from './options';
 import { toParamLists, type Params } from './params';
 import { clearState, StateMap } from './state';
 import {
@@ -76,6 +86,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   readonly #lists: (readonly Tensor[])[];
   readonly #hypers: Hyper[];
   #frozenIdx = 0;
+  #lastGradNorm: number | undefined;
+  #followers: readonly Follower[] = [];
   #disposed = false;
 
   /**
@@ -216,11 +228,67 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.freezeTo(0);
   }
 
-  /** Runs every callback on every parameter that has a gradient and isn't frozen, without recording for `backward`. */
-  step(): void {
+  /**
+   * Runs every callback on every parameter that has a gradient and isn't frozen, without recording for `backward`.
+   *
+   * @param options what is done to all gradients besides: first scaled, then clipped, zeroed after the step.
+   * @throws UnknownOptionError for another option.
+   * @example
+   * ```ts
+   * opt.step({ clipNorm: 1, zeroGrad: true });
+   * opt.lastGradNorm; // before it was clipped
+   * ```
+   */
+  step(options?: StepOptions): void {
     this.#checkLive('step');
     this.#adopt();
-    this.#stepper.step(this.#run());
+    const extras = options ? this.extrasOf(options) : noExtras;
+    const own = this.averageInStep();
+    const follower = own ? undefined : this.#followers[0];
+    const average = own ?? follower?.next();
+    this.#stepper.step(this.#run(), average ? { ...extras, average } : extras);
+    follower?.arrive();
+    this.followWeights(follower);
+  }
+
+  /** @internal What a step averages in its own pass; `Lookahead` has something. */
+  protected averageInStep(): WeightAverage | undefined {
+    return undefined;
+  }
+
+  /** @internal Lets averaged weights follow the parameters at each step, until what it returns is called. */
+  follow(follower: Follower): () => void {
+    this.#checkLive('follow');
+    this.#followers = [...this.#followers, follower];
+    return () => {
+      this.#followers = this.#followers.filter((each) => each !== follower);
+    };
+  }
+
+  /** @internal */
+  get isFollowed(): boolean {
+    return this.#followers.length > 0;
+  }
+
+  /** @internal Updates those that the step itself didn't. */
+  protected followWeights(updated?: Follower): void {
+    for (const follower of this.#followers) if (follower !== updated) follower.update();
+  }
+
+  /** The norm that all gradients taken together had in the last step with `clipNorm`, scaled but not yet clipped. */
+  get lastGradNorm(): number | undefined {
+    return this.#lastGradNorm;
+  }
+
+  /** @internal Checks the options of a step, and measures the gradients where they ask for it. */
+  protected extrasOf(options: StepOptions): StepExtras {
+    checkStepOptions(options);
+    const { zeroGrad = false, gradScale = 1, clipNorm } = options;
+    if (clipNorm === undefined) return { gradScale, zeroGrad, average: undefined };
+    const unscaled = this.#stepper.gradNorm(this.#run()) ?? gradNorm(this);
+    this.#lastGradNorm = unscaled * Math.abs(gradScale);
+    const scale = gradScale * clipScale(this.#lastGradNorm, clipNorm);
+    return { gradScale: scale, zeroGrad, average: undefined };
   }
 
   #run(): FusedRun {
@@ -252,11 +320,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   zeroGrad(): void {
     this.#checkLive('zeroGrad');
     noGrad(() => {
-      for (const p of this.paramLists.flat()) {
-        const { grad } = p;
-        if (grad?.requiresGrad) grad.detach_();
-        grad?.zero_();
-      }
+      zeroGrads(this.paramLists.flat());
     });
   }
 

@@ -2,6 +2,7 @@ import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
+import { averageWeights, noExtras, scaleGrads, zeroGrads, type StepExtras } from './extras';
 import { betaIsSet, FusedEngine, noStateYet, type FusedRun } from './fused';
 import { fusedPipeline } from './fused-pipeline';
 import type { Fused } from './options';
@@ -17,6 +18,8 @@ export class Stepper {
   #bodies: readonly Callback[] = [];
   #watched: readonly Callback[] | undefined;
   #engine: FusedEngine | undefined;
+  // Of the step under way, or of the last one.
+  #extras = noExtras;
   /** Why the callbacks run. */
   #reason = 'there was no step yet';
 
@@ -43,7 +46,8 @@ export class Stepper {
   }
 
   /** Takes one step; the tensors that callbacks make on the way are freed. */
-  step(run: FusedRun): void {
+  step(run: FusedRun, extras: StepExtras): void {
+    this.#extras = extras;
     if (this.#watched) {
       this.#stepBy(this.#watched, run);
       return;
@@ -61,7 +65,12 @@ export class Stepper {
   }
 
   #stepFused(run: FusedRun): string | undefined {
-    return this.#engine ? this.#engine.step(run) : this.#reason;
+    return this.#engine ? this.#engine.step(run, this.#extras) : this.#reason;
+  }
+
+  /** Returns the norm of all gradients taken together, where the kernels can tell. */
+  gradNorm(run: FusedRun): number | undefined {
+    return this.#engine?.gradNorm(run);
   }
 
   /** Runs `work`, whose steps go by `watch`'s callbacks in place of these. */
@@ -76,11 +85,16 @@ export class Stepper {
 
   #stepBy(bodies: readonly Callback[], run: FusedRun): void {
     const scope = this.#scope;
+    const { gradScale, average, zeroGrad } = this.#extras;
+    const params = this.#extras === noExtras ? [] : run.paramLists.flat();
     try {
       noGrad(() => {
+        scaleGrads(params, gradScale);
         scope.run(() => {
           runCallbacks({ ...run, bodies, scope });
         });
+        if (average) averageWeights(params, average);
+        if (zeroGrad) zeroGrads(params);
       });
     } finally {
       scope.dispose();
@@ -90,7 +104,8 @@ export class Stepper {
   /** Tells which way the last step went, and why. */
   explain(cbs: readonly AnyCallback[], count: number): string {
     const names = cbs.map((cb) => cb.name || 'a function').join(', ');
-    if (this.#reason === '') return `step() does ${names} in one pass over ${count} parameters`;
+    if (this.#reason === '')
+      return `step() does ${[names, ...extraNames(this.#extras)].join(', ')} in one pass over ${count} parameters`;
     return `step() calls ${names} for each of ${count} parameters, as ${this.#reason}`;
   }
 
@@ -106,4 +121,12 @@ export class Stepper {
       `Optimizer: fused: true: ${reason}; pass 'auto' to go by the callbacks then`,
     );
   }
+}
+
+function extraNames({ gradScale, average, zeroGrad }: StepExtras): string[] {
+  return [
+    ...(gradScale === 1 ? [] : ['gradScale']),
+    ...(average ? ['an average of the weights'] : []),
+    ...(zeroGrad ? ['zeroGrad'] : []),
+  ];
 }

@@ -3,10 +3,13 @@ import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import type { OptimizerHandle } from '../internal/native';
 import { checkOptions } from '../internal/options';
+import { noGrad } from '../tensor/autograd';
 import { refusePromise, tidy } from '../tensor/scope';
 import { checkTensor, Tensor } from '../tensor/tensor';
 import { stepCallback } from './callback';
+import { scaleGrads, zeroGrads, type StepExtras } from './extras';
 import { Optimizer } from './optimizer';
+import type { StepOptions } from './options';
 import type { OptimizerStateDict } from './state-dict';
 import type { FastaiStateDict } from './state-dict-fastai';
 import type { StepTrace } from './trace';
@@ -98,20 +101,36 @@ export class OptimWrapper extends Optimizer {
    * Takes one step with libtorch's optimizer.
    *
    * @param closure computes the loss anew, with its gradients, and returns it; LBFGS needs one, and calls it several times.
+   *   Or what to do with the gradients besides, as in `Optimizer.step`.
    * @returns the first loss of the closure; undefined without one, or when all parameters are frozen.
    */
-  override step(closure?: () => Tensor): Tensor | undefined {
-    if (this.kind === 'LBFGS' && closure === undefined) {
+  override step(closure?: (() => Tensor) | StepOptions): Tensor | undefined {
+    if (this.kind === 'LBFGS' && typeof closure !== 'function') {
       throw new ArgumentError(
         'OptimWrapper.step: expected a closure, which LBFGS calls several times, got none; pass () => { opt.zeroGrad(); const loss = ...; loss.backward(); return loss; }',
       );
     }
+    if (typeof closure === 'object') {
+      this.#stepWith(this.extrasOf(closure));
+      return undefined;
+    }
     const groupOf = this.#groupOf();
-    if (groupOf.every((group) => group < 0)) return undefined;
     const run =
       closure && (() => Tensor.handleOf(checkTensor('closure', refusePromise('step', closure()))));
-    const loss = native.optimizerStep(this.#handle, groupOf, this.#values(), run);
+    const loss = groupOf.every((group) => group < 0)
+      ? null
+      : native.optimizerStep(this.#handle, groupOf, this.#values(), run);
+    this.followWeights();
     return loss === null ? undefined : new Tensor(loss);
+  }
+
+  #stepWith({ gradScale, zeroGrad }: StepExtras): void {
+    const params = this.paramLists.flat();
+    noGrad(() => {
+      scaleGrads(params, gradScale);
+      this.step();
+      if (zeroGrad) zeroGrads(params);
+    });
   }
 
   /** Adds a group; see `Optimizer.addParamGroup`. LBFGS refuses a second one. */

@@ -47,13 +47,18 @@ std::vector<optim::StateUse> states_of(const Call& call, napi_value value) {
 // The plan, or the reason why there can be none.
 napi_value create_plan(Call& call) {
   const auto callbacks = ints_of(call, call[0], "fusedPlan");
-  optim::Pipeline pipeline{{callbacks.begin(), callbacks.end()}, {}, states_of(call, call[2])};
+  optim::Pipeline pipeline{{callbacks.begin(), callbacks.end()},
+                           {},
+                           states_of(call, call[2]),
+                           bool_of(call, call[6], "fusedPlan"),
+                           bool_of(call, call[7], "fusedPlan")};
   for (size_t i = 0; i < length_of(call, call[1]); ++i)
     pipeline.programs.push_back(nodes_of(call, element(call, call[1], i)));
   const auto params = tensors_of(call, call[3], "fusedPlan");
   const auto tensors = tensors_of(call, call[4], "fusedPlan");
   const auto groups = ints_of(call, call[5], "fusedPlan");
   const auto count = pipeline.states.size();
+  if (pipeline.averages && count == 0) throw Refusal("fusedPlan: expected averaged weights");
   if (tensors.size() != params.size() * count || groups.size() != params.size())
     throw Refusal("fusedPlan: expected a group and all states for each parameter");
   std::vector<optim::Member> members;
@@ -62,7 +67,7 @@ napi_value create_plan(Call& call) {
     members.push_back({params[i], {begin, begin + static_cast<ptrdiff_t>(count)}, groups[i]});
   }
   optim::FusedPlanPtr plan;
-  const auto reason = optim::FusedPlan::make(pipeline, std::move(members), plan);
+  const auto reason = optim::FusedPlan::make(std::move(pipeline), std::move(members), plan);
   return plan ? wrap_plan(call, plan) : js_string(call, reason);
 }
 
@@ -74,10 +79,20 @@ napi_value step(Call& call) {
   const auto hypers = array_of(call, call[1], napi_float64_array, plan->groups() * kHypers);
   const auto counters = array_of(call, call[2], napi_float64_array, plan->size() * kCounters);
   const auto active = array_of(call, call[3], napi_uint8_array, plan->size());
-  const auto reason = plan->step(static_cast<const fastopt_hypers*>(hypers.data),
-                                 static_cast<fastopt_counters*>(counters.data),
-                                 static_cast<const uint8_t*>(active.data));
+  const auto extras = int_of(call, call[4], "fusedStep");
+  if (extras < 0 || extras >= optim::kExtras)
+    throw Refusal("fusedStep: expected extras below 16, got " + std::to_string(extras));
+  const auto reason =
+      plan->step(static_cast<const fastopt_hypers*>(hypers.data),
+                 static_cast<fastopt_counters*>(counters.data),
+                 static_cast<const uint8_t*>(active.data), static_cast<uint32_t>(extras));
   return reason.empty() ? call.undefined() : js_string(call, reason);
+}
+
+// Undefined where the gradients are not all alike.
+napi_value grad_norm(Call& call) {
+  const auto norm = plan_of(call, call[0], "fusedGradNorm")->grad_norm();
+  return norm ? js_number(call, *norm) : call.undefined();
 }
 
 napi_value dispose(Call& call) {
@@ -91,6 +106,7 @@ const Functions& fused_functions() {
   static const Functions functions{
       {"fusedPlan", guarded<create_plan>},
       {"fusedStep", guarded<step>},
+      {"fusedGradNorm", guarded<grad_norm>},
       {"fusedDispose", guarded<dispose>},
   };
   return functions;

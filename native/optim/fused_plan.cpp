@@ -4,11 +4,13 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include "core/names.h"
+#include "optim/grad_norm.h"
 
 namespace fastopt::optim {
 namespace {
@@ -28,10 +30,6 @@ std::optional<fastopt_dtype> fused_dtype(at::ScalarType type) {
   }
 }
 
-at::ScalarType state_dtype_of(at::ScalarType type) {
-  return type == at::kDouble ? type : at::kFloat;
-}
-
 bool writes_grad(const Pipeline& pipeline) {
   const auto& callbacks = pipeline.callbacks;
   const auto stores = [](const std::vector<fastopt_node>& nodes) {
@@ -43,21 +41,17 @@ bool writes_grad(const Pipeline& pipeline) {
          std::any_of(pipeline.programs.begin(), pipeline.programs.end(), stores);
 }
 
-void*& array_of(fastopt_tensor& tensor, int32_t array) {
-  switch (array) {
-    case FASTOPT_PARAM:
-      return tensor.param;
-    case FASTOPT_GRAD:
-      return tensor.grad;
-    case FASTOPT_GRAD_AVG:
-      return tensor.grad_avg;
-    case FASTOPT_SQR_AVG:
-      return tensor.sqr_avg;
-    case FASTOPT_SLOW:
-      return tensor.slow;
-    default:
-      return tensor.own[array - FASTOPT_OWN];
-  }
+// Where the address of an array is.
+size_t offset_of(int32_t array) {
+  constexpr size_t named[] = {offsetof(fastopt_tensor, param), offsetof(fastopt_tensor, grad),
+                              offsetof(fastopt_tensor, grad_avg), offsetof(fastopt_tensor, sqr_avg),
+                              offsetof(fastopt_tensor, slow)};
+  if (array < FASTOPT_OWN) return named[array];
+  return offsetof(fastopt_tensor, own) + static_cast<size_t>(array - FASTOPT_OWN) * sizeof(void*);
+}
+
+inline void*& array_at(fastopt_tensor& tensor, size_t offset) {
+  return *reinterpret_cast<void**>(reinterpret_cast<char*>(&tensor) + offset);
 }
 
 // A `fastopt_parallel` on libtorch's own threads, so that there is one pool.
@@ -93,9 +87,9 @@ inline bool lies_alike(const c10::TensorImpl& a, const c10::TensorImpl& b) {
   return sizes.size() == others.size() && same(sizes, others) && same(a.strides(), b.strides());
 }
 
-inline void* address(const c10::TensorImpl& tensor, int64_t item_size) {
+inline void* address(const c10::TensorImpl& tensor, caffe2::TypeMeta type) {
   return static_cast<char*>(tensor.unsafe_storage().mutable_data()) +
-         tensor.storage_offset() * item_size;
+         tensor.storage_offset() * static_cast<int64_t>(type.itemsize());
 }
 
 inline const void* memory_of(const c10::TensorImpl& tensor) {
@@ -104,18 +98,12 @@ inline const void* memory_of(const c10::TensorImpl& tensor) {
 
 }  // namespace
 
-std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> members,
-                            FusedPlanPtr& made) {
+std::string FusedPlan::make(Pipeline pipeline, std::vector<Member> members, FusedPlanPtr& made) {
   auto plan = std::make_shared<FusedPlan>();
   if (members.empty()) return "there are no parameters";
   plan->dtype_ = members[0].param.scalar_type();
-  const auto dtype = fused_dtype(plan->dtype_);
-  if (!dtype) return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
-  plan->state_dtype_ = state_dtype_of(plan->dtype_);
-  plan->states_ = pipeline.states;
-  plan->writes_grad_ = writes_grad(pipeline);
-
-  std::vector<fastopt_tensor> tensors;
+  if (!fused_dtype(plan->dtype_))
+    return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
   std::unordered_set<const void*> storages;
   const auto is_apart = [&](const at::Tensor& tensor) {
     return !tensor.defined() || tensor.numel() == 0 ||
@@ -130,131 +118,230 @@ std::string FusedPlan::make(const Pipeline& pipeline, std::vector<Member> member
         return "a state, " + describe(states[i]) + ", has another shape than its parameter";
     }
     plan->groups_ = std::max(plan->groups_, static_cast<size_t>(group) + 1);
-    fastopt_tensor tensor{};
-    tensor.size = param.numel();
-    tensor.group = group;
-    tensors.push_back(tensor);
   }
-  std::vector<fastopt_program> programs;
-  for (const auto& nodes : pipeline.programs)
-    programs.push_back({nodes.data(), static_cast<int64_t>(nodes.size())});
-  fastopt_plan_options options{};
-  options.dtype = *dtype;
-  options.state_dtype = *fused_dtype(plan->state_dtype_);
-  options.callbacks = pipeline.callbacks.data();
-  options.callback_count = static_cast<int64_t>(pipeline.callbacks.size());
-  options.programs = programs.data();
-  options.program_count = static_cast<int64_t>(programs.size());
-  options.tensors = tensors.data();
-  options.tensor_count = static_cast<int64_t>(tensors.size());
-  fastopt_plan* raw = nullptr;
-  const char* reason = fastopt_plan_create(&options, &raw);
-  if (reason != nullptr) return reason;
-  plan->plan_.reset(raw);
+  plan->writes_grad_ = writes_grad(pipeline);
+  plan->pipeline_ = std::move(pipeline);
   plan->members_ = std::move(members);
   plan->remember();
+  fastopt_plan* kernels = nullptr;
+  if (auto reason = plan->kernels_for(kExtras, kernels); !reason.empty()) return reason;
   made = std::move(plan);
   return {};
 }
 
-// What a step goes through, without a detour.
 void FusedPlan::remember() {
   plain_ = at::empty({0}, at::kFloat).key_set();
   type_ = c10::scalarTypeToTypeMeta(dtype_);
-  state_type_ = c10::scalarTypeToTypeMeta(state_dtype_);
-  uses_ = states_.size();
-  auto* tensor = fastopt_plan_tensors(plan_.get());
+  const auto& states = pipeline_.states;
+  stride_ = states.size();
+  uses_ = stride_ - (pipeline_.averages ? 1 : 0);
   for (const auto& member : members_) {
     params_.push_back(member.param.unsafeGetTensorImpl());
-    for (size_t i = 0; i < uses_; ++i) {
-      const auto [array, scalar, written] = states_[i];
-      touched_.push_back(
-          {member.states[i].unsafeGetTensorImpl(), &array_of(*tensor, array), scalar, written});
+    for (size_t i = 0; i < stride_; ++i) {
+      const auto [array, scalar, written] = states[i];
+      const bool half = pipeline_.bfloat16_state && !scalar && array != FASTOPT_SLOW;
+      const auto dtype = dtype_ == at::kDouble ? at::kDouble : half ? at::kBFloat16 : at::kFloat;
+      touched_.push_back({member.states[i].unsafeGetTensorImpl(), offset_of(array),
+                          c10::scalarTypeToTypeMeta(dtype), scalar, written});
     }
-    ++tensor;
   }
 }
 
-std::string FusedPlan::why_not(const Member& member, int64_t planned) const {
-  const auto& [param, states, group] = member;
+std::string FusedPlan::kernels_for(uint32_t parts, fastopt_plan*& found) {
+  auto& plan = plans_[parts];
+  found = plan.get();
+  if (plan) return {};
+  std::vector<int32_t> callbacks;
+  if (parts & kScaleGrad) callbacks.push_back(FASTOPT_SCALE_GRAD);
+  if (parts & kExtras) {
+    callbacks.insert(callbacks.end(), pipeline_.callbacks.begin(), pipeline_.callbacks.end());
+  }
+  if (parts & kAverageWeights) callbacks.push_back(FASTOPT_AVERAGE_WEIGHTS);
+  if (parts & kRestoreSlow) callbacks.push_back(FASTOPT_RESTORE_SLOW);
+  if (parts & kZeroGrad) callbacks.push_back(FASTOPT_ZERO_GRAD);
+  std::vector<fastopt_tensor> tensors(members_.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    tensors[i].size = members_[i].param.numel();
+    tensors[i].group = members_[i].group;
+  }
+  std::vector<fastopt_program> programs;
+  for (const auto& nodes : pipeline_.programs)
+    programs.push_back({nodes.data(), static_cast<int64_t>(nodes.size())});
+  const auto half = pipeline_.bfloat16_state ? FASTOPT_BFLOAT16 : FASTOPT_FLOAT32;
+  fastopt_plan_options options{};
+  options.dtype = *fused_dtype(dtype_);
+  options.state_dtype = dtype_ == at::kDouble ? FASTOPT_FLOAT64 : half;
+  options.callbacks = callbacks.data();
+  options.callback_count = static_cast<int64_t>(callbacks.size());
+  options.programs = programs.data();
+  options.program_count = static_cast<int64_t>(programs.size());
+  options.tensors = tensors.data();
+  options.tensor_count = static_cast<int64_t>(tensors.size());
+  const char* reason = fastopt_plan_create(&options, &found);
+  if (reason != nullptr) return reason;
+  plan.reset(found);
+  return {};
+}
+
+std::string FusedPlan::why_not(size_t i, int64_t planned, Range states) const {
+  const auto& param = members_[i].param;
   if (!param.is_cpu()) return "a parameter is on " + param.device().str();
   if (param.scalar_type() != dtype_) {
     return "parameters are " + dtype_name(dtype_) + " and " + dtype_name(param.scalar_type());
   }
   if (param.numel() != planned) return "a parameter has another size than before";
   if (!param.is_non_overlapping_and_dense()) return "a parameter has gaps in memory";
-  const auto& grad = param.grad();
-  if (grad.scalar_type() != dtype_ || !same_layout(grad, param)) {
-    return "a gradient, " + describe(grad) + ", lies otherwise in memory than its parameter";
+  const auto& grad = params_[i]->grad();
+  if (grad.defined()) {
+    if (grad.scalar_type() != dtype_ || !same_layout(grad, param)) {
+      return "a gradient, " + describe(grad) + ", lies otherwise in memory than its parameter";
+    }
+    if (grad.is_alias_of(param)) return "a gradient shares memory with its parameter";
   }
-  if (grad.is_alias_of(param)) return "a gradient shares memory with its parameter";
-  for (size_t i = 0; i < states.size(); ++i) {
-    const auto& state = states[i];
+  for (auto k = states.first; k < states.last; ++k) {
+    const auto& state = members_[i].states[k];
+    const auto& touched = touched_[i * stride_ + k];
     if (!state.defined()) return "a parameter has no state yet";
-    const bool fits = states_[i].scalar ? same_number(state) : same_layout(state, param);
-    if (state.scalar_type() != state_dtype_ || !fits) {
+    const bool fits = touched.scalar ? same_number(state) : same_layout(state, param);
+    if (state.dtype() != touched.type || !fits) {
       return "a state, " + describe(state) + ", lies otherwise in memory than its parameter";
     }
-    if (state.is_alias_of(grad)) return "a gradient shares memory with a state";
+    if (grad.defined() && state.is_alias_of(grad)) return "a gradient shares memory with a state";
   }
   return {};
 }
 
 // The checks of `why_not` as far as they hold for most tensors; false is no verdict.
-inline bool FusedPlan::surely_fits(const c10::TensorImpl& param, const c10::TensorImpl& grad,
-                                   const Touched* states) const {
-  const auto plain = [this](const c10::TensorImpl& tensor, caffe2::TypeMeta dtype) {
-    return tensor.key_set() == plain_ && tensor.dtype() == dtype;
+inline bool FusedPlan::surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const {
+  const auto& param = *params_[i];
+  const auto plain = [this](const c10::TensorImpl& tensor, caffe2::TypeMeta type) {
+    return tensor.key_set() == plain_ && tensor.dtype() == type;
   };
   if (!plain(param, type_) || !param.is_non_overlapping_and_dense_default()) return false;
   if (!plain(grad, type_) || !lies_alike(grad, param) || memory_of(grad) == memory_of(param))
     return false;
-  for (const auto* state = states; state != states + uses_; ++state) {
-    const auto& tensor = *state->tensor;
-    const bool fits = state->scalar ? tensor.numel() == 1 : lies_alike(tensor, param);
-    if (!fits || !plain(tensor, state_type_) || memory_of(tensor) == memory_of(grad)) return false;
+  const auto* touched = touched_.data() + i * stride_;
+  for (auto k = states.first; k < states.last; ++k) {
+    const auto& state = *touched[k].tensor;
+    const bool fits = touched[k].scalar ? state.numel() == 1 : lies_alike(state, param);
+    if (!fits || !plain(state, touched[k].type) || memory_of(state) == memory_of(grad))
+      return false;
   }
   return true;
+}
+
+inline void FusedPlan::fill(size_t i, const at::Tensor& grad, Range states,
+                            fastopt_tensor& tensor) const {
+  tensor.param = address(*params_[i], type_);
+  // A tensor without gradient is in a pass that reads none, an empty one has no address: neither is
+  // to be left out.
+  tensor.grad = tensor.size == 0 ? &tensor
+                : grad.defined() ? address(*grad.unsafeGetTensorImpl(), type_)
+                                 : tensor.param;
+  const auto* touched = touched_.data() + i * stride_;
+  for (auto k = states.first; k < states.last; ++k)
+    array_at(tensor, touched[k].array) = address(*touched[k].tensor, touched[k].type);
 }
 
 // Raw writes are unknown to autograd, which would go on with spoilt values. This is said while the
 // tensor is at hand, before the kernels run: should another tensor turn out unfit, the callbacks
 // write all the same.
-void FusedPlan::announce(size_t i) const {
+inline void FusedPlan::announce(size_t i, Range states, bool param, bool grad) const {
   const auto bump = [](c10::TensorImpl& tensor) {
     if (tensor.version_counter().enabled()) tensor.bump_version();  // inference tensors have none
   };
-  bump(*params_[i]);
-  for (const auto* state = &touched_[i * uses_]; state != &touched_[(i + 1) * uses_]; ++state)
-    if (state->written) bump(*state->tensor);
-  if (writes_grad_) bump(*params_[i]->grad().unsafeGetTensorImpl());
+  const auto* touched = touched_.data() + i * stride_;
+  if (param) bump(*params_[i]);
+  for (auto k = states.first; k < states.last; ++k)
+    if (touched[k].written) bump(*touched[k].tensor);
+  if (grad) bump(*params_[i]->grad().unsafeGetTensorImpl());
+}
+
+// Gradients that are written may not overlap, as two threads may have them.
+std::string FusedPlan::unfit_gradients(uint32_t extras) {
+  auto& ranges = ranges_;
+  ranges.clear();
+  for (const auto* param : params_) {
+    const auto& grad = param->grad();
+    if (!grad.defined() || !grad.is_cpu() || grad.layout() != at::kStrided) continue;
+    if ((extras & kZeroGrad) && grad.requires_grad()) return "a gradient has a graph of its own";
+    const auto* begin = static_cast<const char*>(grad.const_data_ptr());
+    ranges.emplace_back(begin, begin + grad.nbytes());
+  }
+  if (ranges == gradients_) return {};
+  auto sorted = ranges;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i].first < sorted[i - 1].second) return "two gradients share memory";
+  }
+  gradients_ = ranges;
+  return {};
 }
 
 std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* counters,
-                            const uint8_t* active) {
-  auto* tensors = fastopt_plan_tensors(plan_.get());
-  const auto count = members_.size(), uses = uses_;
-  const auto item_size = static_cast<int64_t>(type_.itemsize());
-  const auto state_size = static_cast<int64_t>(state_type_.itemsize());
-  for (size_t i = 0; i < count; ++i) {
+                            const uint8_t* active, uint32_t extras) {
+  fastopt_plan *kernels = nullptr, *graded = nullptr, *ungraded = nullptr;
+  const uint32_t averages = extras & (kAverageWeights | kRestoreSlow);
+  std::string reason = kernels_for(kExtras | extras, kernels);
+  if (reason.empty() && extras != averages) reason = kernels_for(extras, graded);
+  if (reason.empty() && averages != 0) reason = kernels_for(averages, ungraded);
+  const bool writes_grad = writes_grad_ || (extras & (kScaleGrad | kZeroGrad)) != 0;
+  if (reason.empty() && writes_grad) reason = unfit_gradients(extras);
+  if (!reason.empty()) return reason;
+
+  const Range states{0, averages != 0 ? stride_ : uses_};
+  auto* tensors = fastopt_plan_tensors(kernels);
+  for (size_t i = 0; i < params_.size(); ++i) {
     auto& tensor = tensors[i];
     tensor.grad = nullptr;
     if (active[i] == 0) continue;
-    const auto& param = *params_[i];
-    const auto& grad = param.grad();
+    const auto& grad = params_[i]->grad();
     if (!grad.defined()) continue;
-    const auto* states = touched_.data() + i * uses;
-    if (param.numel() != tensor.size || !surely_fits(param, *grad.unsafeGetTensorImpl(), states)) {
-      if (auto reason = why_not(members_[i], tensor.size); !reason.empty()) return reason;
+    if (params_[i]->numel() != tensor.size ||
+        !surely_fits(i, *grad.unsafeGetTensorImpl(), states)) {
+      if (reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
     }
-    tensor.param = address(param, item_size);
-    // An empty tensor has no address, and is counted all the same; nothing of it is read.
-    tensor.grad = tensor.size == 0 ? &tensor : address(*grad.unsafeGetTensorImpl(), item_size);
-    for (size_t k = 0; k < uses; ++k) *states[k].array = address(*states[k].tensor, state_size);
-    announce(i);
+    fill(i, grad, states, tensor);
+    announce(i, states, true, writes_grad);
   }
-  fastopt_plan_step(plan_.get(), hypers, counters, on_libtorch_threads, nullptr);
+  if (extras != 0) reason = gather_rest(tensors, extras, graded, ungraded);
+  if (!reason.empty()) return reason;
+  for (auto* plan : {kernels, graded, ungraded})
+    if (plan != nullptr) fastopt_plan_step(plan, hypers, counters, on_libtorch_threads, nullptr);
   return {};
+}
+
+// What the callbacks leave alone is scaled, averaged and zeroed all the same: gradients of frozen
+// parameters, and the weights of those without a gradient.
+std::string FusedPlan::gather_rest(const fastopt_tensor* stepped, uint32_t extras,
+                                   fastopt_plan* graded, fastopt_plan* ungraded) {
+  const Range states{uses_, ungraded != nullptr ? stride_ : uses_};
+  for (size_t i = 0; i < params_.size(); ++i) {
+    for (auto* plan : {graded, ungraded})
+      if (plan != nullptr) fastopt_plan_tensors(plan)[i].grad = nullptr;
+    const auto& grad = params_[i]->grad();
+    auto* plan = grad.defined() && graded != nullptr ? graded : ungraded;
+    if (stepped[i].grad != nullptr || plan == nullptr) continue;
+    auto& tensor = fastopt_plan_tensors(plan)[i];
+    if (auto reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
+    fill(i, grad, states, tensor);
+    const bool writes_grad = grad.defined() && (extras & (kScaleGrad | kZeroGrad)) != 0;
+    announce(i, states, (extras & kRestoreSlow) != 0, writes_grad);
+  }
+  return {};
+}
+
+std::optional<double> FusedPlan::grad_norm() const {
+  std::vector<Elements> all;
+  for (const auto* param : params_) {
+    const auto& grad = param->grad();
+    if (!grad.defined()) continue;
+    if (!grad.is_cpu() || grad.layout() != at::kStrided || grad.scalar_type() != dtype_ ||
+        !grad.is_non_overlapping_and_dense())
+      return std::nullopt;
+    all.push_back({grad.const_data_ptr(), grad.numel()});
+  }
+  return norm_of(all, dtype_);
 }
 
 }  // namespace fastopt::optim

@@ -1,9 +1,12 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "optim/fused/fused.h"
@@ -22,6 +25,17 @@ struct Pipeline {
   std::vector<int32_t> callbacks;  // of `fastopt_callback`, or FASTOPT_PROGRAM + i
   std::vector<std::vector<fastopt_node>> programs;
   std::vector<StateUse> states;
+  bool averages;        // the last state is averaged weights, for `Extra` alone
+  bool bfloat16_state;  // of averages, where parameters are not float64
+};
+
+// What a step does to all gradients and weights besides, frozen or not, in the same pass.
+enum Extra : uint32_t {
+  kScaleGrad = 1,       // before the callbacks
+  kAverageWeights = 2,  // after them
+  kRestoreSlow = 4,
+  kZeroGrad = 8,
+  kExtras = 16
 };
 
 // One tensor of an optimizer, with its states in the order of the pipeline's; those that it has not
@@ -39,46 +53,63 @@ using FusedPlanPtr = std::shared_ptr<FusedPlan>;
 class FusedPlan {
  public:
   // Makes a plan, or says why there can be none.
-  static std::string make(const Pipeline& pipeline, std::vector<Member> members,
-                          FusedPlanPtr& plan);
+  static std::string make(Pipeline pipeline, std::vector<Member> members, FusedPlanPtr& plan);
 
   size_t size() const { return members_.size(); }
   size_t groups() const { return groups_; }
 
   // Steps the tensors that are `active` and have a gradient, and returns nothing; or says why the
-  // kernels can't, and has changed nothing. `hypers` by group, `counters` and `active` by tensor.
-  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters, const uint8_t* active);
+  // kernels can't, and has changed nothing. `hypers` by group, `counters` and `active` by tensor,
+  // `extras` of `Extra`.
+  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters, const uint8_t* active,
+                   uint32_t extras);
+
+  // The norm of all gradients taken together; nothing where one lies otherwise than the kernels
+  // expect.
+  std::optional<double> grad_norm() const;
 
  private:
   struct Destroy {
     void operator()(fastopt_plan* plan) const { fastopt_plan_destroy(plan); }
   };
-
   struct Touched {
     c10::TensorImpl* tensor;
-    void** array;
+    size_t array;  // where its address is in `fastopt_tensor`
+    caffe2::TypeMeta type;
     bool scalar, written;
+  };
+  // Which of a tensor's states a pass touches, by their positions.
+  struct Range {
+    size_t first, last;
   };
 
   void remember();
-  bool surely_fits(const c10::TensorImpl& param, const c10::TensorImpl& grad,
-                   const Touched* states) const;
-  std::string why_not(const Member& member, int64_t planned) const;
-  void announce(size_t i) const;
+  std::string kernels_for(uint32_t parts, fastopt_plan*& found);
+  bool surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const;
+  std::string why_not(size_t i, int64_t planned, Range states) const;
+  std::string unfit_gradients(uint32_t extras);
+  void fill(size_t i, const at::Tensor& grad, Range states, fastopt_tensor& tensor) const;
+  void announce(size_t i, Range states, bool param, bool grad) const;
+  std::string gather_rest(const fastopt_tensor* stepped, uint32_t extras, fastopt_plan* graded,
+                          fastopt_plan* ungraded);
 
-  std::unique_ptr<fastopt_plan, Destroy> plan_;
+  Pipeline pipeline_;
   std::vector<Member> members_;
-  std::vector<StateUse> states_;
   size_t groups_ = 0;
-  at::ScalarType dtype_ = at::kFloat, state_dtype_ = at::kFloat;
+  at::ScalarType dtype_ = at::kFloat;
   bool writes_grad_ = false;
+  // By `Extra`, and kExtras for the callbacks; made when they are first asked for.
+  std::array<std::unique_ptr<fastopt_plan, Destroy>, 2 * kExtras> plans_;
 
-  // The tensors once more, as a step goes through them, and where the kernels look for the states.
+  // The tensors once more, as a step goes through them.
   std::vector<c10::TensorImpl*> params_;
   std::vector<Touched> touched_;
-  size_t uses_ = 0;
+  size_t stride_ = 0,
+         uses_ = 0;  // how many states a tensor has, with the averaged weights and without
   c10::DispatchKeySet plain_;
-  caffe2::TypeMeta type_, state_type_;
+  caffe2::TypeMeta type_;
+  // Where the gradients are, and where they were when they were last seen to lie apart.
+  std::vector<std::pair<const char*, const char*>> ranges_, gradients_;
 };
 
 }  // namespace fastopt::optim
