@@ -5,8 +5,8 @@
  *
  * Commands on standard input, one a line, with one line of JSON as the answer:
  *
- *     prepare <loop|learner> <float32|bfloat16> <batch> <size>    adds a contender; its parameters and its first loss
- *     run <contender> <steps>                                     the milliseconds of one of its steps; 0 is the first
+ *     prepare <loop|learner|graph> <float32|bfloat16> <batch> <size>    adds a contender; its parameters and its first loss
+ *     run <contender> <steps>    the milliseconds of one of its steps, and which way they went; 0 is the first contender
  */
 import { createInterface } from 'node:readline';
 import {
@@ -27,8 +27,11 @@ import {
   type Tensor,
 } from '@fastopt/torch';
 
-/** Takes some training steps; the clock starts when it calls `begin`. */
-type Train = (steps: number, begin: () => void) => void | Promise<void>;
+interface Contender {
+  /** Takes some training steps; the clock starts when it calls `begin`. */
+  readonly train: (steps: number, begin: () => void) => void | Promise<void>;
+  readonly explain: () => string | undefined;
+}
 
 const hypers = { lr: 1e-3, wd: 0.01 };
 const device: Device = process.argv[2] === 'cuda' ? 'cuda' : 'cpu';
@@ -59,15 +62,18 @@ function lossOf(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Tensor
   return autocast({ dtype: 'bfloat16', enabled: isHalf }, forward);
 }
 
-function byLoop(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Train {
+function byLoop(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Contender {
   const opt = Nadam(model.parameters(), hypers);
-  return (steps, begin) => {
-    begin();
-    for (let i = 0; i < steps; i++) {
-      tidy(() => lossOf(model, x, y, isHalf).backward());
-      opt.step();
-      opt.zeroGrad();
-    }
+  return {
+    train(steps, begin) {
+      begin();
+      for (let i = 0; i < steps; i++) {
+        tidy(() => lossOf(model, x, y, isHalf).backward());
+        opt.step();
+        opt.zeroGrad();
+      }
+    },
+    explain: () => opt.explain(),
   };
 }
 
@@ -80,7 +86,13 @@ class Clock extends Callback {
   }
 }
 
-function byLearner(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Train {
+function byLearner(
+  model: nn.Module,
+  x: Tensor,
+  y: Tensor,
+  isHalf: boolean,
+  inGraph: boolean,
+): Contender {
   const train = {
     length: 0,
     *[Symbol.iterator]() {
@@ -92,10 +104,14 @@ function byLearner(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Tra
   const clock = new Clock();
   const learn = new Learner({ train }, model, { lossFunc, optFunc, progress: false, cbs: clock });
   if (isHalf) learn.toBf16();
-  return async (steps, begin) => {
-    train.length = warmUps + steps;
-    clock.begin = begin;
-    await learn.fit(1);
+  if (inGraph) learn.capture();
+  return {
+    async train(steps, begin) {
+      train.length = warmUps + steps;
+      clock.begin = begin;
+      await learn.fit(1);
+    },
+    explain: () => `${learn.explain()}. ${learn.opt?.explain() ?? ''}`,
   };
 }
 
@@ -110,12 +126,13 @@ function prepare(how: string, precision: string, batch: number, size: number) {
   const y = arange(batch).remainder(10).to({ device });
   const parameters = model.parameters().reduce((count, p) => count + p.numel, 0);
   const loss = tidy(() => lossOf(model, x, y, isHalf).item());
-  const train = (how === 'learner' ? byLearner : byLoop)(model, x, y, isHalf);
-  return { first: { parameters, loss }, train };
+  const contender =
+    how === 'loop' ? byLoop(model, x, y, isHalf) : byLearner(model, x, y, isHalf, how === 'graph');
+  return { first: { parameters, loss }, contender };
 }
 
 /** Returns the milliseconds of one of some steps, as the GPU's clock saw them. */
-async function measure(train: Train, steps: number): Promise<number> {
+async function measure({ train }: Contender, steps: number): Promise<number> {
   if (device === 'cpu') {
     let start = NaN;
     await train(steps, () => (start = performance.now()));
@@ -131,18 +148,19 @@ async function measure(train: Train, steps: number): Promise<number> {
 
 async function main(): Promise<void> {
   backends.cudnn.benchmark = true;
-  const contenders: Train[] = [];
+  const contenders: Contender[] = [];
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, ...words] = line.split(' ');
     if (command === 'prepare') {
       const [how = '', precision = '', batch, size] = words;
-      const { first, train } = prepare(how, precision, Number(batch), Number(size));
-      contenders.push(train);
+      const { first, contender } = prepare(how, precision, Number(batch), Number(size));
+      contenders.push(contender);
       console.log(JSON.stringify(first));
     } else {
-      const train = contenders[Number(words[0])];
-      if (!train) throw new Error(`train: expected "prepare ..." or "run ...", got "${line}"`);
-      console.log(JSON.stringify(await measure(train, Number(words[1]))));
+      const contender = contenders[Number(words[0])];
+      if (!contender) throw new Error(`train: expected "prepare ..." or "run ...", got "${line}"`);
+      const ms = await measure(contender, Number(words[1]));
+      console.log(JSON.stringify({ ms, explain: contender.explain() }));
     }
   }
 }
