@@ -40,7 +40,7 @@ const warmUps = device === 'cuda' ? 5 : 0;
 /** The numbers of native/test/golden_xresnet.py: `sin(0.7 j + phase)` for element j. */
 function wave(shape: readonly number[], phase: number): Tensor {
   const count = shape.reduce((product, n) => product * n, 1);
-  return arange(count, { dtype: 'float64' }).mul(0.7).add(phase).sin().reshape(shape);
+  return arange(count, { dtype: 'float64', device }).mul(0.7).add(phase).sin().reshape(shape);
 }
 
 function fill(parameters: readonly Parameter[]): void {
@@ -120,9 +120,9 @@ function prepare(how: string, precision: string, batch: number, size: number) {
   const isHalf = precision === 'bfloat16';
   const memoryFormat = isHalf ? 'channels_last' : 'contiguous';
   const model = models.xresnet34({ nOut: 10 });
-  fill(model.parameters());
   model.to({ device, memoryFormat });
-  const x = wave([batch, 3, size, size], 0.25).to({ dtype: 'float32', device, memoryFormat });
+  fill(model.parameters());
+  const x = wave([batch, 3, size, size], 0.25).to({ dtype: 'float32', memoryFormat });
   const y = arange(batch).remainder(10).to({ device });
   const parameters = model.parameters().reduce((count, p) => count + p.numel, 0);
   const loss = tidy(() => lossOf(model, x, y, isHalf).item());

@@ -18,7 +18,7 @@ export device=cuda today=
 today=$(date +%F)
 parts=(build tests optim train learn)
 # The most seconds of each, less than 8 minutes in all.
-declare -A limits=([build]=150 [tests]=110 [optim]=90 [train]=80 [learn]=40)
+declare -A limits=([build]=130 [tests]=100 [optim]=90 [train]=110 [learn]=40)
 
 stop() {
   echo "gpu-check: $*" >&2
