@@ -1,6 +1,5 @@
 #include "optim/fused_plan.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -54,20 +53,13 @@ inline void*& array_at(fastopt_tensor& tensor, size_t offset) {
   return *reinterpret_cast<void**>(reinterpret_cast<char*>(&tensor) + offset);
 }
 
-// A `fastopt_parallel` on libtorch's own threads, so that there is one pool.
-void on_libtorch_threads(void*, void (*task)(void*), void* context) {
-  at::parallel_for(0, at::get_num_threads(), 1, [=](int64_t begin, int64_t end) {
-    for (; begin < end; ++begin) task(context);
-  });
-}
-
 bool same_layout(const at::Tensor& tensor, const at::Tensor& param) {
-  return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.sizes() == param.sizes() &&
-         tensor.strides() == param.strides() && !tensor.is_neg();
+  return tensor.device() == param.device() && tensor.layout() == at::kStrided &&
+         tensor.sizes() == param.sizes() && tensor.strides() == param.strides() && !tensor.is_neg();
 }
 
-bool same_number(const at::Tensor& tensor) {
-  return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.numel() == 1;
+bool is_number(const at::Tensor& tensor, at::Device device) {
+  return tensor.device() == device && tensor.layout() == at::kStrided && tensor.numel() == 1;
 }
 
 inline bool same(c10::IntArrayRef a, c10::IntArrayRef b) {
@@ -102,6 +94,7 @@ std::string FusedPlan::make(Pipeline pipeline, std::vector<Member> members, Fuse
   auto plan = std::make_shared<FusedPlan>();
   if (members.empty()) return "there are no parameters";
   plan->dtype_ = members[0].param.scalar_type();
+  plan->device_ = members[0].param.device();
   if (!fused_dtype(plan->dtype_))
     return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
   std::unordered_set<const void*> storages;
@@ -110,7 +103,9 @@ std::string FusedPlan::make(Pipeline pipeline, std::vector<Member> members, Fuse
            storages.insert(tensor.storage().unsafeGetStorageImpl()).second;
   };
   for (const auto& [param, states, group] : members) {
-    if (!param.is_cpu()) return "a parameter is on " + param.device().str();
+    if (param.device() != plan->device_) {
+      return "parameters are on " + plan->device_.str() + " and " + param.device().str();
+    }
     if (!is_apart(param) || !std::all_of(states.begin(), states.end(), is_apart))
       return "two parameters or states share memory";
     for (size_t i = 0; i < states.size(); ++i) {
@@ -123,14 +118,14 @@ std::string FusedPlan::make(Pipeline pipeline, std::vector<Member> members, Fuse
   plan->pipeline_ = std::move(pipeline);
   plan->members_ = std::move(members);
   plan->remember();
-  fastopt_plan* kernels = nullptr;
+  DevicePlan* kernels = nullptr;
   if (auto reason = plan->kernels_for(kExtras, kernels); !reason.empty()) return reason;
   made = std::move(plan);
   return {};
 }
 
 void FusedPlan::remember() {
-  plain_ = at::empty({0}, at::kFloat).key_set();
+  plain_ = at::empty({0}, at::device(device_).dtype(at::kFloat)).key_set();
   type_ = c10::scalarTypeToTypeMeta(dtype_);
   const auto& states = pipeline_.states;
   stride_ = states.size();
@@ -147,7 +142,7 @@ void FusedPlan::remember() {
   }
 }
 
-std::string FusedPlan::kernels_for(uint32_t parts, fastopt_plan*& found) {
+std::string FusedPlan::kernels_for(uint32_t parts, DevicePlan*& found) {
   auto& plan = plans_[parts];
   found = plan.get();
   if (plan) return {};
@@ -177,15 +172,14 @@ std::string FusedPlan::kernels_for(uint32_t parts, fastopt_plan*& found) {
   options.program_count = static_cast<int64_t>(programs.size());
   options.tensors = tensors.data();
   options.tensor_count = static_cast<int64_t>(tensors.size());
-  const char* reason = fastopt_plan_create(&options, &found);
-  if (reason != nullptr) return reason;
-  plan.reset(found);
-  return {};
+  auto reason = DevicePlan::make(options, device_, plan);
+  found = plan.get();
+  return reason;
 }
 
 std::string FusedPlan::why_not(size_t i, int64_t planned, Range states) const {
   const auto& param = members_[i].param;
-  if (!param.is_cpu()) return "a parameter is on " + param.device().str();
+  if (param.device() != device_) return "a parameter has gone to " + param.device().str();
   if (param.scalar_type() != dtype_) {
     return "parameters are " + dtype_name(dtype_) + " and " + dtype_name(param.scalar_type());
   }
@@ -202,7 +196,7 @@ std::string FusedPlan::why_not(size_t i, int64_t planned, Range states) const {
     const auto& state = members_[i].states[k];
     const auto& touched = touched_[i * stride_ + k];
     if (!state.defined()) return "a parameter has no state yet";
-    const bool fits = touched.scalar ? same_number(state) : same_layout(state, param);
+    const bool fits = touched.scalar ? is_number(state, device_) : same_layout(state, param);
     if (state.dtype() != touched.type || !fits) {
       return "a state, " + describe(state) + ", lies otherwise in memory than its parameter";
     }
@@ -215,7 +209,8 @@ std::string FusedPlan::why_not(size_t i, int64_t planned, Range states) const {
 inline bool FusedPlan::surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const {
   const auto& param = *params_[i];
   const auto plain = [this](const c10::TensorImpl& tensor, caffe2::TypeMeta type) {
-    return tensor.key_set() == plain_ && tensor.dtype() == type;
+    return tensor.key_set() == plain_ && tensor.dtype() == type &&
+           (device_.is_cpu() || tensor.device() == device_);
   };
   if (!plain(param, type_) || !param.is_non_overlapping_and_dense_default()) return false;
   if (!plain(grad, type_) || !lies_alike(grad, param) || memory_of(grad) == memory_of(param))
@@ -263,7 +258,7 @@ std::string FusedPlan::unfit_gradients(uint32_t extras) {
   ranges.clear();
   for (const auto* param : params_) {
     const auto& grad = param->grad();
-    if (!grad.defined() || !grad.is_cpu() || grad.layout() != at::kStrided) continue;
+    if (!grad.defined() || grad.device() != device_ || grad.layout() != at::kStrided) continue;
     if ((extras & kZeroGrad) && grad.requires_grad()) return "a gradient has a graph of its own";
     const auto* begin = static_cast<const char*>(grad.const_data_ptr());
     ranges.emplace_back(begin, begin + grad.nbytes());
@@ -280,7 +275,7 @@ std::string FusedPlan::unfit_gradients(uint32_t extras) {
 
 std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* counters,
                             const uint8_t* active, uint32_t extras) {
-  fastopt_plan *kernels = nullptr, *graded = nullptr, *ungraded = nullptr;
+  DevicePlan *kernels = nullptr, *graded = nullptr, *ungraded = nullptr;
   const uint32_t averages = extras & (kAverageWeights | kRestoreSlow);
   std::string reason = kernels_for(kExtras | extras, kernels);
   if (reason.empty() && extras != averages) reason = kernels_for(extras, graded);
@@ -290,7 +285,7 @@ std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* coun
   if (!reason.empty()) return reason;
 
   const Range states{0, averages != 0 ? stride_ : uses_};
-  auto* tensors = fastopt_plan_tensors(kernels);
+  auto* tensors = kernels->tensors();
   for (size_t i = 0; i < params_.size(); ++i) {
     auto& tensor = tensors[i];
     tensor.grad = nullptr;
@@ -307,22 +302,22 @@ std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* coun
   if (extras != 0) reason = gather_rest(tensors, extras, graded, ungraded);
   if (!reason.empty()) return reason;
   for (auto* plan : {kernels, graded, ungraded})
-    if (plan != nullptr) fastopt_plan_step(plan, hypers, counters, on_libtorch_threads, nullptr);
-  return {};
+    if (plan != nullptr && reason.empty()) reason = plan->step(hypers, counters);
+  return reason;
 }
 
 // What the callbacks leave alone is scaled, averaged and zeroed all the same: gradients of frozen
 // parameters, and the weights of those without a gradient.
 std::string FusedPlan::gather_rest(const fastopt_tensor* stepped, uint32_t extras,
-                                   fastopt_plan* graded, fastopt_plan* ungraded) {
+                                   DevicePlan* graded, DevicePlan* ungraded) {
   const Range states{uses_, ungraded != nullptr ? stride_ : uses_};
   for (size_t i = 0; i < params_.size(); ++i) {
     for (auto* plan : {graded, ungraded})
-      if (plan != nullptr) fastopt_plan_tensors(plan)[i].grad = nullptr;
+      if (plan != nullptr) plan->tensors()[i].grad = nullptr;
     const auto& grad = params_[i]->grad();
     auto* plan = grad.defined() && graded != nullptr ? graded : ungraded;
     if (stepped[i].grad != nullptr || plan == nullptr) continue;
-    auto& tensor = fastopt_plan_tensors(plan)[i];
+    auto& tensor = plan->tensors()[i];
     if (auto reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
     fill(i, grad, states, tensor);
     const bool writes_grad = grad.defined() && (extras & (kScaleGrad | kZeroGrad)) != 0;

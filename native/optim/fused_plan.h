@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "optim/fused/fused.h"
+#include "optim/fused_device.h"
 
 namespace fastopt::optim {
 
@@ -69,9 +69,6 @@ class FusedPlan {
   std::optional<double> grad_norm() const;
 
  private:
-  struct Destroy {
-    void operator()(fastopt_plan* plan) const { fastopt_plan_destroy(plan); }
-  };
   struct Touched {
     c10::TensorImpl* tensor;
     size_t array;  // where its address is in `fastopt_tensor`
@@ -84,22 +81,23 @@ class FusedPlan {
   };
 
   void remember();
-  std::string kernels_for(uint32_t parts, fastopt_plan*& found);
+  std::string kernels_for(uint32_t parts, DevicePlan*& found);
   bool surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const;
   std::string why_not(size_t i, int64_t planned, Range states) const;
   std::string unfit_gradients(uint32_t extras);
   void fill(size_t i, const at::Tensor& grad, Range states, fastopt_tensor& tensor) const;
   void announce(size_t i, Range states, bool param, bool grad) const;
-  std::string gather_rest(const fastopt_tensor* stepped, uint32_t extras, fastopt_plan* graded,
-                          fastopt_plan* ungraded);
+  std::string gather_rest(const fastopt_tensor* stepped, uint32_t extras, DevicePlan* graded,
+                          DevicePlan* ungraded);
 
   Pipeline pipeline_;
   std::vector<Member> members_;
   size_t groups_ = 0;
   at::ScalarType dtype_ = at::kFloat;
+  at::Device device_ = at::kCPU;
   bool writes_grad_ = false;
   // By `Extra`, and kExtras for the callbacks; made when they are first asked for.
-  std::array<std::unique_ptr<fastopt_plan, Destroy>, 2 * kExtras> plans_;
+  std::array<std::unique_ptr<DevicePlan>, 2 * kExtras> plans_;
 
   // The tensors once more, as a step goes through them.
   std::vector<c10::TensorImpl*> params_;

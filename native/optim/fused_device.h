@@ -1,0 +1,24 @@
+#pragma once
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string>
+
+#include "optim/fused/fused.h"
+
+namespace fastopt::optim {
+
+// A plan of the fused kernels on the device of its tensors: of the CPU or of a GPU.
+class DevicePlan {
+ public:
+  // Makes one, or says why there can be none.
+  static std::string make(const fastopt_plan_options& options, c10::Device device,
+                          std::unique_ptr<DevicePlan>& made);
+  virtual ~DevicePlan() = default;
+
+  virtual fastopt_tensor* tensors() = 0;
+  // Steps in the order of the device's current stream, and returns nothing; or says why it can't.
+  virtual std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) = 0;
+};
+
+}  // namespace fastopt::optim
