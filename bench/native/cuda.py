@@ -85,11 +85,11 @@ def naive_nadam(params, grads, grad_avgs, sqr_avgs, step, lr, mom, sqr_mom, eps,
 
 
 def check_lists(library, device):
-    """The largest difference of each list and dtype after ten steps. The CPU has no bfloat16 state: that is float32."""
+    """How far each list is from the CPU's kernels in float64, after some steps; NAdam in every way of storing it."""
     sizes = [1, 7, 64, 4096, 4097, 100_003, 5]
     found = {}
     for name, callbacks in LISTS.items():
-        for dtype, state_dtype, tolerance in DTYPES:
+        for dtype, state_dtype, tolerance in DTYPES if name == "NAdam" else DTYPES[:2]:
             ours = tensors_on(device, sizes, dtype, state_dtype)
             theirs = tensors_on("cpu", sizes, torch.float64, torch.float64)
             for there, here in zip(theirs, ours):
