@@ -1,5 +1,6 @@
 import { manualSeed, optim, randn, type DType, type Tensor } from '../../lib/index';
 import { Tensor as TensorClass } from '../../lib/tensor/tensor';
+import { testDevice } from '../support/cuda';
 import { difference, values } from './support';
 
 /** Makes an optimizer, as its factory or a test has it. */
@@ -32,9 +33,14 @@ function relative(got: readonly number[], wanted: readonly number[]): number {
   return length(got.map((value, i) => value - (wanted[i] ?? NaN))) / Math.max(length(wanted), 1e-3);
 }
 
+/** Draws the same numbers for each device and dtype. */
+function draw(shape: readonly number[], dtype: DType): Tensor {
+  return randn(shape, { dtype: 'float64' }).to(dtype).to(testDevice);
+}
+
 function parameters(dtype: DType): Tensor[] {
   manualSeed(7);
-  return shapes.map((shape) => randn(shape, { dtype: 'float64' }).to(dtype));
+  return shapes.map((shape) => draw(shape, dtype));
 }
 
 /** Takes 50 steps: one and the same sequence of events for both ways; gradients are drawn anew for each step. */
@@ -48,7 +54,7 @@ export function run(fused: optim.Fused, make: Make, { dtype, groups: count, deco
   manualSeed(11);
   for (let step = 0; step < 50; step++) {
     params.forEach((p, i) => {
-      const grad = randn(p.shape, { dtype: 'float64' }).to(dtype);
+      const grad = draw(p.shape, dtype);
       p.grad = step % 5 === i && step < 25 ? null : grad; // some are missing, some come late
     });
     if (count > 1 && step === 10) opt.freezeTo(1);
