@@ -48,7 +48,7 @@ export class EMA implements Follower {
   readonly #leave: (() => void) | undefined;
   // One pass of no callbacks, for updates apart from a step.
   readonly #pass = new FusedEngine({
-    ...{ numbers: [], programs: [], states: [], unkept: [], ownHypers: [] },
+    ...{ numbers: [], programs: [], states: [], unkept: [], ownHypers: [], passes: 1 },
   });
   readonly #noStates = new StateMap();
   // The averages of half-precision weights while these are exchanged: the weights can't hold them.

@@ -75,6 +75,11 @@ export class FusedEngine {
     this.#countsMu = numbers.includes(fusedNumber.muProduct);
   }
 
+  /** How often a step passes over memory. */
+  get passes(): number {
+    return this.#pipeline.passes;
+  }
+
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
   step(run: FusedRun, extras: StepExtras): string | undefined {
     this.#setParams(run);

@@ -104,8 +104,11 @@ export class Stepper {
   /** Tells which way the last step went, and why. */
   explain(cbs: readonly AnyCallback[], count: number): string {
     const names = cbs.map((cb) => cb.name || 'a function').join(', ');
-    if (this.#reason === '')
-      return `step() does ${[names, ...extraNames(this.#extras)].join(', ')} in one pass over ${count} parameters`;
+    if (this.#reason === '') {
+      const done = [names, ...extraNames(this.#extras)].join(', ');
+      const passes = this.#engine?.passes ?? 1;
+      return `step() does ${done} in ${passes === 1 ? 'one pass' : `${passes} passes`} over ${count} parameters`;
+    }
     return `step() calls ${names} for each of ${count} parameters, as ${this.#reason}`;
   }
 

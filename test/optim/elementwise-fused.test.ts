@@ -105,6 +105,22 @@ test('RAdam goes by its kernel until a group has a beta, then by its program', (
   auto!.forEach((got, i) => expect(difference(got, plain![i]!)).toBeLessThanOrEqual(1e-6));
 });
 
+test.each([
+  ['Adan', 'one pass'],
+  ['Lamb', '2 passes'],
+  ['Larc', '2 passes'],
+  ['AMSGrad', 'one pass'],
+  ['SGD clipped to an average', '2 passes'],
+])('%s takes %s over memory, and says so', (name, passes) => {
+  const p = tensor([1, 2]);
+  p.grad = tensor([1, 1]);
+  const opt = factories[name]!(p, { lr: 0.1 });
+  opt.step();
+  opt.step();
+  expect(opt.explain()).toContain(` in ${passes} over 1 parameters`);
+  opt.dispose();
+});
+
 // ---- faults ----
 
 // Momentum whose recorded maths has `fault` in it.
