@@ -27,7 +27,7 @@ export const cases: readonly Case[] = [
 const shapes = [[3, 4], [7], [1], [2, 3, 3], [1025], [0]];
 
 /** How far two lists are apart, relative to the length of the second. */
-function relative(got: readonly number[], wanted: readonly number[]): number {
+export function relative(got: readonly number[], wanted: readonly number[]): number {
   if (got.length !== wanted.length) return Infinity;
   const length = (list: readonly number[]) => Math.hypot(...list);
   return length(got.map((value, i) => value - (wanted[i] ?? NaN))) / Math.max(length(wanted), 1e-3);
