@@ -16,7 +16,10 @@ export function getDeviceProperties(device?: CudaDevice): GpuProperties {
   );
 }
 
-/** Returns the architectures that the libtorch at hand has code for, such as `sm_90`; none without CUDA. */
+/**
+ * Returns the architectures that the libtorch at hand has code for, such as `sm_90`; none without CUDA, and none from a
+ * libtorch that tells them only where there is a GPU, as 2.11 does.
+ */
 export function getArchList(): string[] {
   return [...parseBuildConfig(native.buildConfig()).architectures];
 }

@@ -179,6 +179,8 @@ export interface Native {
     createGraph: boolean,
     inputs: readonly TensorHandle[],
     hooks: GradHookRunner,
+    /** Hooks may fire on what lies on a GPU: the pass then runs on a thread of its own. */
+    elsewhere: boolean,
   ): void;
   gradients(
     outputs: readonly TensorHandle[],
@@ -188,6 +190,7 @@ export interface Native {
     createGraph: boolean,
     allowUnused: boolean,
     hooks: GradHookRunner,
+    elsewhere: boolean,
   ): (TensorHandle | null)[];
   /** Returns what it was before. */
   setGradEnabled(on: boolean): boolean;

@@ -6,7 +6,7 @@ import { toTorchError, TorchOutOfMemoryError, type MemoryFigures } from './error
 import type { Native } from './native';
 
 /** What is asked of the addon. */
-type Asked = Pick<Native, 'memory' | 'cudaMemoryStats'>;
+type Asked = Pick<Native, 'memory' | 'cudaCurrentDevice' | 'cudaMemoryStats'>;
 
 /** Tells whether the addon found no memory. */
 export function isOutOfMemory(error: unknown): boolean {
@@ -26,19 +26,23 @@ export function collectGarbage(): void {
   collect();
 }
 
-// libtorch tells both in its message alone: "you tried to allocate 4096 bytes", "Tried to allocate 2.00 GiB. GPU 0 has".
-function readMessage(message: string): { gpu: number | undefined; requested: number | undefined } {
+// libtorch tells what and where in its message alone: "you tried to allocate 4096 bytes", or
+// "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of ...".
+function requestedBy(message: string): number | undefined {
   const [, amount, unit] = /tried to allocate ([\d.]+) (bytes|[KMG]iB)/i.exec(message) ?? [];
   const power = byteUnits.findIndex((name) => name === unit);
-  const gpu = /\bGPU (\d+)/.exec(message)?.[1];
-  return {
-    gpu: gpu === undefined ? undefined : Number(gpu),
-    requested: power < 0 ? undefined : Math.round(Number(amount) * 1024 ** power),
-  };
+  return power < 0 ? undefined : Math.round(Number(amount) * 1024 ** power);
+}
+
+function gpuOf(message: string, native: Asked): number | undefined {
+  const index = /\bGPU (\d+)/.exec(message)?.[1];
+  if (index !== undefined) return Number(index);
+  return /CUDA|CUBLAS/.test(message) ? native.cudaCurrentDevice() : undefined;
 }
 
 function measure(message: string, native: Asked): MemoryFigures {
-  const { gpu, requested } = readMessage(message);
+  const requested = requestedBy(message);
+  const gpu = gpuOf(message, native);
   const counters = new Float64Array(2);
   native.memory(counters);
   const [tensors = 0, bytes = 0] = counters;

@@ -1,6 +1,7 @@
 import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
+import { mayFireOnGpu } from './hooks';
 import { refusePromise } from './scope';
 import { checkTensor, fromPython, runGradHook, Tensor } from './tensor';
 
@@ -92,6 +93,7 @@ export function grad(
     createGraph,
     allowUnused,
     runGradHook,
+    mayFireOnGpu(),
   );
   return Array.from(found, (handle) => handle && new Tensor(handle));
 }

@@ -24,6 +24,11 @@ export function addHook(hook: Hook): number {
   return id;
 }
 
+/** Tells whether a backward pass may fire hooks on a GPU. */
+export function mayFireOnGpu(): boolean {
+  return hooks.size > 0 && native.cudaDeviceCount() > 0;
+}
+
 /** Forgets a hook that was taken away. */
 export function deleteHook(id: number): void {
   hooks.delete(id);

@@ -8,7 +8,14 @@ import { checkOptions } from '../internal/options';
 import type { TensorLike, TensorOptions } from './create';
 import { arrayFor, isDType, type Device, type DType } from './dtype';
 import { formatTensor, nest, type NestedArray } from './format';
-import { addHook, deleteHook, forgetDeadHooks, type HookRemover, runHook } from './hooks';
+import {
+  addHook,
+  deleteHook,
+  forgetDeadHooks,
+  type HookRemover,
+  mayFireOnGpu,
+  runHook,
+} from './hooks';
 import { Scoped } from './scope';
 
 const toOptions = rawOp('to', 'dtype_layout', [
@@ -220,6 +227,7 @@ export class Tensor extends Scoped {
       createGraph,
       inputs.map((input) => checkTensor('backward', input).#handle),
       runGradHook,
+      mayFireOnGpu(),
     );
   }
 

@@ -116,6 +116,13 @@ void check_gradients(const std::vector<at::Tensor>& outputs,
   }
 }
 
+// `elsewhere`: what the graph has on a GPU may fire hooks.
+void run_pass(JsHookRunner& runner, bool elsewhere, const std::function<void()>& pass) {
+  if (elsewhere) return run_with_hooks_here(runner, pass);
+  const HookScope scope(&runner);
+  pass();
+}
+
 napi_value backward(Call& call) {
   const auto roots = tensors_of(call, call[0], "backward");
   const auto gradients = tensors_of(call, call[1], "backward");
@@ -124,9 +131,9 @@ napi_value backward(Call& call) {
   const auto inputs = tensors_of(call, call[4], "backward");
   check_gradients(roots, gradients, "backward");
   JsHookRunner runner(call, call[5]);
-  const HookScope scope(&runner);
   try {
-    torch::autograd::backward(roots, gradients, retain, create, inputs);
+    run_pass(runner, bool_of(call, call[6], "backward"),
+             [&] { torch::autograd::backward(roots, gradients, retain, create, inputs); });
   } catch (const c10::Error& error) {
     throw refusal_of(error).of("backward", describe_all(roots));
   }
@@ -142,10 +149,11 @@ napi_value gradients(Call& call) {
   const bool unused = bool_of(call, call[5], "grad");
   check_gradients(outputs, output_gradients, "grad");
   JsHookRunner runner(call, call[6]);
-  const HookScope scope(&runner);
   std::vector<at::Tensor> found;
   try {
-    found = torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
+    run_pass(runner, bool_of(call, call[7], "grad"), [&] {
+      found = torch::autograd::grad(outputs, inputs, output_gradients, retain, create, unused);
+    });
   } catch (const c10::Error& error) {
     throw refusal_of(error).of("grad", describe_all(outputs) + " by " + describe_all(inputs));
   }

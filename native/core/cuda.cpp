@@ -41,9 +41,24 @@ c10::Stream stream_of(c10::DeviceIndex index, c10::StreamId id) {
   return c10::Stream(c10::Stream::UNSAFE, device(index), id);
 }
 
+Place this_place() {
+  Place place;
+  const auto count = static_cast<c10::DeviceIndex>(device_count());
+  if (count == 0) return place;
+  place.device = current_device();
+  for (c10::DeviceIndex i = 0; i < count; ++i) place.streams.push_back(current_stream(i));
+  return place;
+}
+
+void take_place(const Place& place) {
+  if (place.streams.empty()) return;
+  set_device(static_cast<c10::DeviceIndex>(place.device));
+  for (const auto& stream : place.streams) exchange_stream(stream);
+}
+
 at::Generator new_generator(c10::DeviceIndex index) {
-  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
-  return at::detail::getCUDAHooks().getNewGenerator(index);
+  const auto which = index < 0 ? current_device() : index;
+  return at::detail::getCUDAHooks().getNewGenerator(static_cast<c10::DeviceIndex>(which));
 }
 
 MemoryStats memory_stats(c10::DeviceIndex index) {

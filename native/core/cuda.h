@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 // CUDA by libtorch's interfaces for devices of any kind, which need none of CUDA's headers: the
 // same code serves a libtorch with CUDA and one without.
@@ -28,6 +29,16 @@ c10::Stream pool_stream(c10::DeviceIndex index, bool high_priority);
 c10::Stream exchange_stream(c10::Stream stream);
 c10::Stream stream_of(c10::DeviceIndex index, c10::StreamId id);
 
+// The current device of a thread and its current streams, which libtorch's own ThreadLocalState
+// leaves out; nothing without a GPU.
+struct Place {
+  int64_t device = 0;
+  std::vector<c10::Stream> streams;
+};
+Place this_place();
+void take_place(const Place& place);
+
+// Of the current device where the index is negative.
 at::Generator new_generator(c10::DeviceIndex index);
 
 // Bytes, but for the two counts. `reserved` is what libtorch's allocator has taken from the GPU,

@@ -1,7 +1,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -17,21 +19,24 @@ class HookRunner {
   virtual at::Tensor on_gradient(int64_t hook, const at::Tensor& gradient);
   virtual at::Tensor on_output(int64_t hook, const at::Tensor& input, const at::Tensor& output);
 
-  // The runner of this thread's innermost pass; throws when there is none.
+  // The runner of the innermost pass, of this thread or of the one that autograd works for here;
+  // throws when there is none.
   static HookRunner& current();
 };
 
-// Makes a runner current for a block.
+// Makes a runner current for a block, also on the threads where autograd works for this one.
 class HookScope {
  public:
   explicit HookScope(HookRunner* runner);
-  ~HookScope();
-  HookScope(const HookScope&) = delete;
-  HookScope& operator=(const HookScope&) = delete;
 
  private:
-  HookRunner* outer_;
+  c10::DebugInfoGuard guard_;
 };
+
+// Runs a pass on a thread of its own, and its hooks on this one. What lies on a GPU autograd
+// computes on threads of its own, which may not run JavaScript, while the one that began the pass
+// has no ear for them.
+void run_with_hooks_here(HookRunner& runner, const std::function<void()>& pass);
 
 // Collects the numbers of hooks whose graph is gone; any thread may add.
 class DeadHooks {

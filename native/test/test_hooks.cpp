@@ -1,5 +1,8 @@
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
 
+#include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -92,11 +95,48 @@ void gradient_hooks_change_the_gradient_and_tell_when_they_die() {
   EXPECT(dead->take().empty());
 }
 
+// Writes down on which thread it is called, and fails for hook 13.
+struct Witness : HookRunner {
+  std::vector<std::thread::id> threads;
+  at::Tensor on_gradient(int64_t hook, const at::Tensor& gradient) override {
+    threads.push_back(std::this_thread::get_id());
+    if (hook == 13) throw std::runtime_error("unlucky");
+    return gradient * 2;
+  }
+};
+
+void a_pass_elsewhere_runs_its_hooks_here() {
+  const auto dead = std::make_shared<DeadHooks>();
+  const auto here = std::this_thread::get_id();
+  Witness witness;
+  auto x = at::ones({}).requires_grad_();
+  auto y = x * 3;
+  add_gradient_hook(y, 1, dead);
+  std::thread::id there;
+  bool records = true;
+  const at::NoGradGuard no_grad;
+  run_with_hooks_here(witness, [&] {
+    there = std::this_thread::get_id();
+    records = at::GradMode::is_enabled();
+    y.backward({}, true);
+  });
+  EXPECT(there != here);
+  EXPECT(!records);
+  EXPECT(witness.threads == std::vector{here});
+  EXPECT(x.grad().item<double>() == 6);
+
+  add_gradient_hook(x, 13, dead);
+  EXPECT(refuses<std::runtime_error>("unlucky",
+                                     [&] { run_with_hooks_here(witness, [&] { y.backward(); }); }));
+  EXPECT(refuses<c10::Error>("hook", [&] { y.backward(); }));
+}
+
 }  // namespace
 
 int main() {
   layer_hooks_run_children_first_and_may_replace();
   layer_hooks_need_a_runner();
   gradient_hooks_change_the_gradient_and_tell_when_they_die();
+  a_pass_elsewhere_runs_its_hooks_here();
   return exit_code();
 }
