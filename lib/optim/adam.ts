@@ -1,5 +1,11 @@
 import { adamStep, averageGrad, averageSqrGrad, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
+import {
+  checkFactory,
+  decayOf,
+  engineOptions,
+  type OptimizerFactoryOptions,
+  type OptimizerOf,
+} from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -31,11 +37,11 @@ export type AdamHyper = 'lr' | 'mom' | 'sqr_mom' | 'eps' | 'wd';
  */
 export function Adam(params: Params, options: AdamOptions): OptimizerOf<AdamHyper> {
   checkFactory('Adam', options, ['mom', 'sqr_mom', 'eps']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0.01, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0.01 } = options;
   return new Optimizer(
     params,
     [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, adamStep],
     { lr, mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { adamStep, averageGrad, averageSqrGrad, stepStat, weightDecay } from './callbacks';
-import { checkFactory, type OptimizerOf } from './factory';
+import { checkFactory, engineOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 
@@ -20,12 +20,12 @@ export type AdamWOptions = Omit<AdamOptions, 'decouple_wd'>;
  * ```
  */
 export function AdamW(params: Params, options: AdamWOptions): OptimizerOf<AdamHyper> {
-  checkFactory('AdamW', options, ['mom', 'sqr_mom', 'eps'], ['lr', 'wd', 'fused']);
-  const { lr, mom = 0.9, sqr_mom = 0.999, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
+  checkFactory('AdamW', options, ['mom', 'sqr_mom', 'eps'], ['lr', 'wd', 'fused', 'stateDtype']);
+  const { lr, mom = 0.9, sqr_mom = 0.999, eps = 1e-8, wd = 0.01 } = options;
   return new Optimizer(
     params,
     [weightDecay, averageGrad({ dampening: true }), averageSqrGrad(), stepStat, adamStep],
     { lr, mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { adanStep, averageDiff } from './newer-callbacks';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
@@ -28,11 +28,10 @@ export interface AdanOptions extends AdamOptions {
 export function Adan(params: Params, options: AdanOptions): OptimizerOf<AdamHyper | 'diff_mom'> {
   checkFactory('Adan', options, ['mom', 'diff_mom', 'sqr_mom', 'eps']);
   const { lr, mom = 0.98, diff_mom = 0.92, sqr_mom = 0.99, eps = 1e-8, wd = 0 } = options;
-  const { fused = 'auto' } = options;
   return new Optimizer(
     params,
     [decayOf(options), stepStat, averageGrad({ dampening: true }), averageDiff, adanStep],
     { lr, mom, diff_mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

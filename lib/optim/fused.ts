@@ -4,6 +4,7 @@ import { Tensor } from '../tensor/tensor';
 import type { StepExtras, WeightAverage } from './extras';
 import { fusedNumber } from './fused-callbacks';
 import type { FusedPipeline, FusedState } from './fused-pipeline';
+import type { StateDtype } from './options';
 import type { StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
@@ -48,6 +49,7 @@ function handleOf(value: unknown): TensorHandle | undefined {
  */
 export class FusedEngine {
   readonly #pipeline: FusedPipeline;
+  readonly #stateDtype: StateDtype;
   // The keys of the state to watch besides the two averages, which are read by name: that is quicker.
   readonly #otherKeys: readonly string[];
   readonly #countsSteps: boolean;
@@ -65,9 +67,10 @@ export class FusedEngine {
   #hypers = new Float64Array();
   #active = new Uint8Array();
 
-  constructor(pipeline: FusedPipeline) {
+  constructor(pipeline: FusedPipeline, stateDtype: StateDtype = 'float32') {
     const { numbers, states, unkept } = pipeline;
     this.#pipeline = pipeline;
+    this.#stateDtype = stateDtype;
     this.#otherKeys = [...states.map(({ name }) => name), ...unkept].filter(
       (key) => !averageKeys.includes(key),
     );
@@ -216,7 +219,7 @@ export class FusedEngine {
       ]),
       this.#groups,
       averages,
-      false,
+      this.#stateDtype === 'bfloat16',
     );
     if (typeof plan === 'string') return plan;
     this.#plan = plan;

@@ -39,7 +39,7 @@ export {
 } from './newer-callbacks';
 export { Optimizer } from './optimizer';
 export type { AllParamsOptions, GroupRange, ParamEntry } from './optimizer';
-export type { Fused, OptimizerOptions, StepOptions } from './options';
+export type { Fused, OptimizerOptions, StateDtype, StepOptions } from './options';
 export type { AnyCallback, Callbacks, HypersFor, HypersOf, HyperValuesOf } from './typed';
 export type { OptimizerStateDict } from './state-dict';
 export type { FastaiStateDict } from './state-dict-fastai';

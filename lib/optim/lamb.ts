@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, lambStep, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 
@@ -17,11 +17,11 @@ import type { Params } from './params';
  */
 export function Lamb(params: Params, options: AdamOptions): OptimizerOf<AdamHyper> {
   checkFactory('Lamb', options, ['mom', 'sqr_mom', 'eps']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0 } = options;
   return new Optimizer(
     params,
     [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, lambStep],
     { lr, mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -1,5 +1,11 @@
 import { averageGrad, larcLayerLr, larcStep } from './callbacks';
-import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
+import {
+  checkFactory,
+  decayOf,
+  engineOptions,
+  type OptimizerFactoryOptions,
+  type OptimizerOf,
+} from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -34,18 +40,17 @@ export function Larc(
 ): OptimizerOf<'lr' | 'mom' | 'trust_coeff' | 'eps' | 'wd'> {
   checkFactory('Larc', options, ['mom', 'clip', 'trust_coeff', 'eps']);
   const { lr, mom = 0.9, clip = true, trust_coeff = 0.02, eps = 1e-8, wd = 0 } = options;
-  const { fused = 'auto' } = options;
   return mom === 0
     ? new Optimizer(
         params,
         [decayOf(options), larcLayerLr({ clip }), larcStep],
         { lr, trust_coeff, eps, wd },
-        { fused },
+        engineOptions(options),
       )
     : new Optimizer(
         params,
         [decayOf(options), averageGrad(), larcLayerLr({ clip }), larcStep],
         { lr, mom, trust_coeff, eps, wd },
-        { fused },
+        engineOptions(options),
       );
 }

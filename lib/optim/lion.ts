@@ -1,4 +1,10 @@
-import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
+import {
+  checkFactory,
+  decayOf,
+  engineOptions,
+  type OptimizerFactoryOptions,
+  type OptimizerOf,
+} from './factory';
 import { lionAverage, lionStep } from './newer-callbacks';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
@@ -29,11 +35,11 @@ export function Lion(
   options: LionOptions,
 ): OptimizerOf<'lr' | 'mom' | 'sqr_mom' | 'wd'> {
   checkFactory('Lion', options, ['mom', 'sqr_mom']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, wd = 0, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, wd = 0 } = options;
   return new Optimizer(
     params,
     [decayOf(options), lionStep, lionAverage],
     { lr, mom, sqr_mom, wd },
-    { fused },
+    engineOptions(options),
   );
 }

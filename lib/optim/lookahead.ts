@@ -64,7 +64,8 @@ export class Lookahead extends Optimizer {
         'Lookahead: expected an optimizer that no EMA follows, got one; make the EMA of the Lookahead',
       );
     }
-    super(opt.paramLists, opt.cbs, hypersByName(opt), { fused: opt.fused });
+    const { fused, stateDtype } = opt;
+    super(opt.paramLists, opt.cbs, hypersByName(opt), { fused, stateDtype });
     this.k = k;
     this.alpha = alpha;
     this.state.takeFrom(opt.state);

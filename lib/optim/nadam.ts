@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, nadamStep, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 
@@ -21,11 +21,11 @@ import type { Params } from './params';
  */
 export function Nadam(params: Params, options: AdamOptions): OptimizerOf<AdamHyper> {
   checkFactory('Nadam', options, ['mom', 'sqr_mom', 'eps']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01 } = options;
   return new Optimizer(
     params,
     [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, nadamStep],
     { lr, mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

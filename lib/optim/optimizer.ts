@@ -17,7 +17,14 @@ import { gradNorm } from './grad-norm';
 import { newGroup, newHyper } from './groups';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { FusedRun } from './fused';
-import type { Fused, OptimizerOptions, StepOptions } from './options';
+import {
+  checkFused,
+  checkStateDtype,
+  type Fused,
+  type OptimizerOptions,
+  type StateDtype,
+  type StepOptions,
+} from './options';
 import { toParamLists, type Params } from './params';
 import { clearState, StateMap } from './state';
 import {
@@ -80,6 +87,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   readonly cbs: AnyCallback[];
   /** Which way a step goes; see `explain`. */
   readonly fused: Fused;
+  /** How averages are stored. */
+  readonly stateDtype: StateDtype;
 
   readonly #stepper: Stepper;
   #adopted: readonly AnyCallback[] = [];
@@ -104,10 +113,11 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     hypers: HyperValues = {},
     options: OptimizerOptions = {},
   ) {
-    checkOptions('Optimizer', options, ['fused']);
-    this.fused = checkFused(options.fused ?? 'auto');
-    this.#stepper = new Stepper(this.fused);
+    checkOptions('Optimizer', options, ['fused', 'stateDtype']);
     this.paramLists = this.#lists = toParamLists(params);
+    this.fused = checkFused(options.fused ?? 'auto');
+    this.stateDtype = checkStateDtype(options.stateDtype ?? 'float32', this.paramLists.flat());
+    this.#stepper = new Stepper(this);
     this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
     this.cbs.forEach(checkCallback);
     const defaults = defaultsOf(this.cbs);
@@ -187,6 +197,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   ): void {
     this.#checkLive('addParamGroup');
     const group = newGroup(params, this.paramLists);
+    checkStateDtype(this.stateDtype, group);
     this.#hypers.push(newHyper(hypers, this.hypers.at(-1), this.cbs));
     this.#lists.push(group);
   }
@@ -418,13 +429,6 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.#stepper.setCallbacks(cbs);
     this.#adopted = [...cbs];
   }
-}
-
-function checkFused(fused: unknown): Fused {
-  if (fused === 'auto' || typeof fused === 'boolean') return fused;
-  throw new ArgumentError(
-    `Optimizer: expected fused 'auto', true or false, got ${inspect(fused, { depth: 0 })}`,
-  );
 }
 
 function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readonly T[] {

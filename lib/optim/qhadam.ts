@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, qhadamStep, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -31,11 +31,11 @@ export function QHAdam(
 ): OptimizerOf<AdamHyper | 'nu_1' | 'nu_2'> {
   checkFactory('QHAdam', options, ['mom', 'sqr_mom', 'nu_1', 'nu_2', 'eps']);
   const { lr, mom = 0.999, sqr_mom = 0.999, nu_1 = 0.7, nu_2 = 1, eps = 1e-8 } = options;
-  const { wd = 0, fused = 'auto' } = options;
+  const { wd = 0 } = options;
   return new Optimizer(
     params,
     [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, qhadamStep],
     { lr, mom, sqr_mom, nu_1, nu_2, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, radamStep, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -24,11 +24,11 @@ export interface RAdamOptions extends AdamOptions {
  */
 export function RAdam(params: Params, options: RAdamOptions): OptimizerOf<AdamHyper | 'beta'> {
   checkFactory('RAdam', options, ['mom', 'sqr_mom', 'eps', 'beta']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0, beta = 0, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-5, wd = 0, beta = 0 } = options;
   return new Optimizer(
     params,
     [decayOf(options), averageGrad({ dampening: true }), averageSqrGrad(), stepStat, radamStep],
     { lr, mom, sqr_mom, eps, wd, beta },
-    { fused },
+    engineOptions(options),
   );
 }

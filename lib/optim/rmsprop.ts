@@ -1,5 +1,11 @@
 import { averageGrad, averageSqrGrad, rmsPropStep } from './callbacks';
-import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
+import {
+  checkFactory,
+  decayOf,
+  engineOptions,
+  type OptimizerFactoryOptions,
+  type OptimizerOf,
+} from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -31,18 +37,18 @@ export function RMSProp(
   options: RMSPropOptions,
 ): OptimizerOf<'lr' | 'mom' | 'sqr_mom' | 'eps' | 'wd'> {
   checkFactory('RMSProp', options, ['mom', 'sqr_mom', 'eps']);
-  const { lr, mom = 0, sqr_mom = 0.99, eps = 1e-8, wd = 0, fused = 'auto' } = options;
+  const { lr, mom = 0, sqr_mom = 0.99, eps = 1e-8, wd = 0 } = options;
   return mom === 0
     ? new Optimizer(
         params,
         [decayOf(options), averageSqrGrad(), rmsPropStep],
         { lr, sqr_mom, eps, wd },
-        { fused },
+        engineOptions(options),
       )
     : new Optimizer(
         params,
         [decayOf(options), averageGrad(), averageSqrGrad(), rmsPropStep],
         { lr, mom, sqr_mom, eps, wd },
-        { fused },
+        engineOptions(options),
       );
 }

@@ -2,6 +2,8 @@ import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import type { Scope } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
+import { narrowState, widenedState } from './narrow-state';
+import type { StateDtype } from './options';
 import { mergePatch, type StateMap } from './state';
 import type { Callback, GradParam, Hyper } from './types';
 
@@ -16,6 +18,7 @@ export interface Run {
   readonly bodies: readonly Callback[];
   /** Owns what the callbacks make and do not return; it is emptied after each parameter, so that caches stay warm. */
   readonly scope: Scope;
+  readonly stateDtype: StateDtype;
 }
 
 const none = 0;
@@ -34,14 +37,18 @@ function hasGradient(p: Tensor): p is GradParam {
  * Runs all callbacks on the first parameter, then all on the second, and so on. Each sees what those before it stored.
  * A parameter is left out when it has no gradient, or is frozen without `force_train`.
  */
-export function runCallbacks({ paramLists, hypers, states, frozenIdx, bodies, scope }: Run): void {
+export function runCallbacks(run: Run): void {
+  const { paramLists, hypers, states, frozenIdx, bodies, scope, stateDtype } = run;
+  const narrow = stateDtype === 'bfloat16';
   paramLists.forEach((group, index) => {
     const hyper = hypers[index] ?? {};
     const frozen = index < frozenIdx;
     for (const p of group) {
       const state = states.get(p);
       if ((frozen && !state.force_train) || !hasGradient(p)) continue;
-      for (const body of bodies) mergePatch(p, state, body(p, state, hyper));
+      const wide = narrow ? widenedState(p, state) : state;
+      for (const body of bodies) mergePatch(p, wide, body(p, wide, hyper));
+      if (narrow) narrowState(p, state, wide);
       scope.dispose();
     }
   });

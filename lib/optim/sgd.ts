@@ -1,5 +1,11 @@
 import { averageGrad, momentumStep, sgdStep } from './callbacks';
-import { checkFactory, decayOf, type OptimizerFactoryOptions, type OptimizerOf } from './factory';
+import {
+  checkFactory,
+  decayOf,
+  engineOptions,
+  type OptimizerFactoryOptions,
+  type OptimizerOf,
+} from './factory';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
 import type { HyperValue } from './types';
@@ -24,13 +30,13 @@ export interface SGDOptions extends OptimizerFactoryOptions {
  */
 export function SGD(params: Params, options: SGDOptions): OptimizerOf<'lr' | 'mom' | 'wd'> {
   checkFactory('SGD', options, ['mom']);
-  const { lr, mom = 0, wd = 0, fused = 'auto' } = options;
+  const { lr, mom = 0, wd = 0 } = options;
   return mom === 0
-    ? new Optimizer(params, [decayOf(options), sgdStep], { lr, wd }, { fused })
+    ? new Optimizer(params, [decayOf(options), sgdStep], { lr, wd }, engineOptions(options))
     : new Optimizer(
         params,
         [decayOf(options), averageGrad(), momentumStep],
         { lr, mom, wd },
-        { fused },
+        engineOptions(options),
       );
 }

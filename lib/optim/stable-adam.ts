@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { stableAdamStep } from './newer-callbacks';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
@@ -20,7 +20,7 @@ import type { Params } from './params';
  */
 export function StableAdam(params: Params, options: AdamOptions): OptimizerOf<AdamHyper> {
   checkFactory('StableAdam', options, ['mom', 'sqr_mom', 'eps']);
-  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01, fused = 'auto' } = options;
+  const { lr, mom = 0.9, sqr_mom = 0.99, eps = 1e-8, wd = 0.01 } = options;
   return new Optimizer(
     params,
     [
@@ -31,6 +31,6 @@ export function StableAdam(params: Params, options: AdamOptions): OptimizerOf<Ad
       stableAdamStep,
     ],
     { lr, mom, sqr_mom, eps, wd },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -5,7 +5,7 @@ import { isDeclared } from './callback';
 import { averageWeights, noExtras, scaleGrads, zeroGrads, type StepExtras } from './extras';
 import { betaIsSet, FusedEngine, noStateYet, type FusedRun } from './fused';
 import { fusedPipeline } from './fused-pipeline';
-import type { Fused } from './options';
+import type { Fused, StateDtype } from './options';
 import { runCallbacks } from './run';
 import type { AnyCallback } from './typed';
 import type { Callback } from './types';
@@ -13,6 +13,7 @@ import type { Callback } from './types';
 /** Takes the steps of an optimizer: by the fused kernels where they know its callbacks and tensors, else by the callbacks. */
 export class Stepper {
   readonly #fused: Fused;
+  readonly #stateDtype: StateDtype;
   readonly #scope = new Scope();
   #cbs: readonly AnyCallback[] = [];
   #bodies: readonly Callback[] = [];
@@ -23,8 +24,9 @@ export class Stepper {
   /** Why the callbacks run. */
   #reason = 'there was no step yet';
 
-  constructor(fused: Fused) {
+  constructor({ fused, stateDtype }: { fused: Fused; stateDtype: StateDtype }) {
     this.#fused = fused;
+    this.#stateDtype = stateDtype;
   }
 
   /**
@@ -42,7 +44,8 @@ export class Stepper {
     const pipeline = this.#fused === false ? 'fused is false' : fusedPipeline(this.#cbs, beta);
     if (typeof pipeline === 'string') this.#leaveToCallbacks(pipeline);
     this.release();
-    this.#engine = typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline);
+    this.#engine =
+      typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline, this.#stateDtype);
   }
 
   /** Takes one step; the tensors that callbacks make on the way are freed. */
@@ -91,7 +94,7 @@ export class Stepper {
       noGrad(() => {
         scaleGrads(params, gradScale);
         scope.run(() => {
-          runCallbacks({ ...run, bodies, scope });
+          runCallbacks({ ...run, bodies, scope, stateDtype: this.#stateDtype });
         });
         if (average) averageWeights(params, average);
         if (zeroGrad) zeroGrads(params);

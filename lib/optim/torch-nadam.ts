@@ -1,6 +1,6 @@
 import type { AdamHyper, AdamOptions } from './adam';
 import { averageGrad, averageSqrGrad, stepStat } from './callbacks';
-import { checkFactory, decayOf, type OptimizerOf } from './factory';
+import { checkFactory, decayOf, engineOptions, type OptimizerOf } from './factory';
 import { muProduct, torchNadamStep } from './newer-callbacks';
 import { Optimizer } from './optimizer';
 import type { Params } from './params';
@@ -31,7 +31,7 @@ export function TorchNadam(
 ): OptimizerOf<AdamHyper | 'momentum_decay'> {
   checkFactory('TorchNadam', options, ['mom', 'sqr_mom', 'eps', 'momentum_decay']);
   const { lr, mom = 0.9, sqr_mom = 0.999, eps = 1e-8, wd = 0, momentum_decay = 4e-3 } = options;
-  const { decouple_wd = false, fused = 'auto' } = options;
+  const { decouple_wd = false } = options;
   return new Optimizer(
     params,
     [
@@ -43,6 +43,6 @@ export function TorchNadam(
       torchNadamStep,
     ],
     { lr, mom, sqr_mom, eps, wd, momentum_decay },
-    { fused },
+    engineOptions(options),
   );
 }

@@ -1,0 +1,128 @@
+import { manualSeed, memory, optim, randn, tensor, type DType, type Tensor } from '../../lib/index';
+import { values } from './support';
+
+const { Adam, Lamb, Larc, Nadam, Optimizer, Ranger, SGD } = optim;
+
+// Rounds a number to bfloat16, to nearest even.
+function rounded(x: number): number {
+  const [float, bits] = [new Float32Array([x]), new Uint32Array(1)];
+  const wide = new Uint32Array(float.buffer);
+  bits[0] = ((wide[0]! + 0x7fff + ((wide[0]! >>> 16) & 1)) & 0xffff0000) >>> 0;
+  return new Float32Array(bits.buffer)[0]!;
+}
+
+function stepped(fused: optim.Fused, dtype: DType = 'float32', steps = 20) {
+  manualSeed(3);
+  const params = [[1025], [3, 4], []].map((shape) => randn(shape).to({ dtype }));
+  const opt = Nadam(params, { lr: 1e-3, wd: 0.1, stateDtype: 'bfloat16', fused });
+  const grads: Tensor[][] = [];
+  for (let step = 0; step < steps; step++) {
+    grads.push(params.map((p) => randn(p.shape).to({ dtype })));
+    params.forEach((p, i) => (p.grad = grads[step]![i]!));
+    opt.step();
+  }
+  return { params, opt, grads };
+}
+
+test.each([false, 'auto'] as const)(
+  'averages are rounded to bfloat16 once a step, as by hand: fused %p',
+  (fused) => {
+    const { params, opt, grads } = stepped(fused);
+    if (fused) expect(opt.explain()).toContain('in one pass');
+    const [p] = params;
+    manualSeed(3);
+    const start = values(randn([1025]));
+    start.forEach((w, i) => {
+      let [m, v] = [0, 0];
+      grads.forEach((step, n) => {
+        const g = step[0]!.data()[i] as number;
+        const [mom, sqr] = [0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g];
+        const num = (0.9 * mom + 0.1 * g) / (1 - 0.9 ** (n + 1));
+        w = w * (1 - 1e-4) - (1e-3 * num) / (Math.sqrt(sqr / (1 - 0.99 ** (n + 1))) + 1e-8);
+        [m, v] = [rounded(mom), rounded(sqr)];
+      });
+      // A sum that lies between two numbers of bfloat16 may be rounded the other way: 1/256 of a step.
+      expect(Math.abs(w - (p!.data()[i] as number))).toBeLessThan(1e-4);
+    });
+    expect(opt.state.get(p!).grad_avg?.dtype).toBe('bfloat16');
+    expect(opt.state.get(p!).sqr_avg?.dtype).toBe('bfloat16');
+    opt.dispose();
+  },
+);
+
+test.each(['float32', 'bfloat16', 'float16'] as const)(
+  '%s parameters step alike either way',
+  (dtype) => {
+    const [fused, plain] = [stepped('auto', dtype), stepped(false, dtype)];
+    fused.params.forEach((p, i) => {
+      const wanted = values(plain.params[i]!);
+      const worst = Math.max(...values(p).map((value, k) => Math.abs(value - wanted[k]!)));
+      expect(worst).toBeLessThan({ float32: 1e-4, bfloat16: 0.1, float16: 0.02 }[dtype]);
+    });
+    for (const { opt } of [fused, plain]) opt.dispose();
+  },
+);
+
+test('averages take half the memory, and nothing is left behind', () => {
+  const bytesOf = (stateDtype: optim.StateDtype) => {
+    const p = tensor(new Float32Array(100_000));
+    p.grad = tensor(new Float32Array(100_000).fill(1));
+    const before = memory();
+    const opt = Adam(p, { lr: 0.1, stateDtype, fused: false });
+    for (let i = 0; i < 3; i++) opt.step();
+    const [bytes, tensors] = [memory().bytes - before.bytes, memory().tensors - before.tensors];
+    opt.dispose();
+    return { kilobytes: Math.round(bytes / 1000), tensors };
+  };
+  expect(bytesOf('float32')).toEqual({ kilobytes: 800, tensors: 2 });
+  expect(bytesOf('bfloat16')).toEqual({ kilobytes: 400, tensors: 2 });
+});
+
+test('what is recorded, norms, and slow weights work with it', () => {
+  for (const make of [Lamb, Larc, Ranger]) {
+    const results = (['auto', false] as const).map((fused) => {
+      manualSeed(5);
+      const p = randn([64]);
+      const opt = make(p, { lr: 0.01, fused, stateDtype: 'bfloat16' });
+      for (let i = 0; i < 12; i++) {
+        p.grad = randn([64]);
+        opt.step();
+      }
+      const { grad_avg, slow_weights, local_lr } = opt.state.get(p);
+      expect(grad_avg?.dtype).toBe('bfloat16');
+      if (slow_weights) expect(slow_weights.dtype).toBe('float32');
+      if (local_lr) expect(local_lr).toHaveProperty('dtype', 'float32');
+      expect(opt.explain()).toContain(fused ? 'pass' : 'as fused is false');
+      opt.dispose();
+      return values(p);
+    });
+    results[0]!.forEach((value, i) => expect(Math.abs(value - results[1]![i]!)).toBeLessThan(1e-3));
+  }
+});
+
+test('a state of float32 that is loaded becomes bfloat16 at the next step', () => {
+  const p = tensor([1, 2, 3]);
+  p.grad = tensor([1, 1, 1]);
+  const wide = Adam(p, { lr: 0.1 });
+  wide.step();
+  const opt = Adam(p, { lr: 0.1, stateDtype: 'bfloat16' });
+  opt.loadStateDict(wide.stateDict());
+  opt.step();
+  expect(opt.state.get(p).grad_avg?.dtype).toBe('bfloat16');
+  opt.step();
+  expect(opt.explain()).toContain('in one pass');
+  for (const each of [wide, opt]) each.dispose();
+});
+
+test('other dtypes and float64 parameters are refused', () => {
+  const p = tensor([1]);
+  // @ts-expect-error it is no dtype of averages
+  expect(() => SGD(p, { lr: 1, stateDtype: 'float16' })).toThrow(
+    /expected stateDtype 'float32' or 'bfloat16', got 'float16'/,
+  );
+  const wide = tensor([1], { dtype: 'float64' });
+  expect(() => SGD(wide, { lr: 1, stateDtype: 'bfloat16' })).toThrow(/got float64/);
+  const opt = new Optimizer(p, [optim.sgdStep], { lr: 1 }, { stateDtype: 'bfloat16' });
+  expect(() => opt.addParamGroup(wide)).toThrow(/got float64/);
+  opt.dispose();
+});
