@@ -83,7 +83,8 @@ struct fastopt_plan {
 
 namespace {
 
-// Scalars and uniforms of the tensor before: most tensors have the same group and step.
+// Scalars and uniforms of one tensor after the other. Most tensors of an optimizer share one of a
+// few sets of group and counters, so scalars of the last sets are remembered.
 class Scalars {
  public:
   explicit Scalars(const fastopt_plan& plan) : plan_(plan) {}
@@ -91,24 +92,40 @@ class Scalars {
   void set(int64_t tensor) {
     const auto group = plan_.tensors[tensor].group;
     const auto& n = plan_.counters[tensor];
-    const bool same = group == group_ && n.step == counters_.step && n.do_wd == counters_.do_wd &&
-                      n.mu_product == counters_.mu_product;
-    if (!same) {
-      for (const auto& callback : plan_.callbacks)
-        callback.scalars(plan_.hypers[group], n, scalars_);
-      group_ = group;
-      counters_ = n;
-    }
+    const bool same = now_->is_of(group, n);
+    if (!same) now_ = &find(group, n);
     if (!same || plan_.stage->of_tensor) evaluate_uniforms(tensor);
   }
 
-  const double* scalars() const { return scalars_; }
+  const double* scalars() const { return now_->scalars; }
   // Of the type that is computed with.
   const void* uniforms() const {
     return plan_.storage.wide() ? static_cast<const void*>(wide_) : narrow_;
   }
 
  private:
+  struct Set {
+    int64_t group = -1;
+    fastopt_counters counters{};
+    double scalars[kScalars] = {};
+
+    bool is_of(int64_t other, const fastopt_counters& n) const {
+      return group == other && counters.step == n.step && counters.do_wd == n.do_wd &&
+             counters.mu_product == n.mu_product;
+    }
+  };
+
+  Set& find(int64_t group, const fastopt_counters& n) {
+    for (auto& set : sets_)
+      if (set.is_of(group, n)) return set;
+    auto& oldest = sets_[computed_++ % std::size(sets_)];
+    oldest.group = group;
+    oldest.counters = n;
+    for (const auto& callback : plan_.callbacks)
+      callback.scalars(plan_.hypers[group], n, oldest.scalars);
+    return oldest;
+  }
+
   void evaluate_uniforms(int64_t tensor) {
     evaluate(plan_.list.uniforms, plan_.stage->uniforms, plan_.inputs_of(tensor), wide_);
     for (const auto number : plan_.stage->uniforms)
@@ -116,9 +133,9 @@ class Scalars {
   }
 
   const fastopt_plan& plan_;
-  int64_t group_ = -1;
-  fastopt_counters counters_{};
-  double scalars_[kScalars] = {};
+  Set sets_[4];
+  Set* now_ = sets_;
+  size_t computed_ = 0;
   double wide_[kMaxNodes];
   float narrow_[kMaxNodes];
 };
