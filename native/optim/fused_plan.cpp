@@ -239,11 +239,19 @@ inline void FusedPlan::fill(size_t i, const at::Tensor& grad, Range states,
 }
 
 // Raw writes are unknown to autograd, which would go on with spoilt values. This is said while the
-// tensor is at hand, before the kernels run: should another tensor turn out unfit, the callbacks
-// write all the same.
+// tensor is at hand, before the kernels run, which costs less than to come back to all of them;
+// should another turn out unfit, it is taken back.
+template <bool taken_back>
 inline void FusedPlan::announce(size_t i, Range states, bool param, bool grad) const {
   const auto bump = [](c10::TensorImpl& tensor) {
-    if (tensor.version_counter().enabled()) tensor.bump_version();  // inference tensors have none
+    const auto& version = tensor.version_counter();
+    if (!version.enabled()) return;  // inference tensors have none
+    if constexpr (taken_back) {
+      auto shared = version;
+      shared.set_version(static_cast<int64_t>(shared.current_version()) - 1);
+    } else {
+      tensor.bump_version();
+    }
   };
   const auto* touched = touched_.data() + i * stride_;
   if (param) bump(*params_[i]);
@@ -284,44 +292,59 @@ std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* coun
   if (reason.empty() && writes_grad) reason = unfit_gradients(extras);
   if (!reason.empty()) return reason;
 
-  const Range states{0, averages != 0 ? stride_ : uses_};
-  auto* tensors = kernels->tensors();
-  for (size_t i = 0; i < params_.size(); ++i) {
-    auto& tensor = tensors[i];
-    tensor.grad = nullptr;
-    if (active[i] == 0) continue;
-    const auto& grad = params_[i]->grad();
-    if (!grad.defined()) continue;
-    if (params_[i]->numel() != tensor.size ||
-        !surely_fits(i, *grad.unsafeGetTensorImpl(), states)) {
-      if (reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
-    }
-    fill(i, grad, states, tensor);
-    announce(i, states, true, writes_grad);
+  for (auto* plan : {kernels, graded, ungraded}) {
+    for (size_t i = 0; plan != nullptr && i < params_.size(); ++i)
+      plan->tensors()[i].grad = nullptr;
   }
-  if (extras != 0) reason = gather_rest(tensors, extras, graded, ungraded);
-  if (!reason.empty()) return reason;
+  const Range states{0, averages != 0 ? stride_ : uses_}, rest{uses_, states.last};
+  const bool restores = (extras & kRestoreSlow) != 0;
+  reason = gather(kernels->tensors(), active, states, writes_grad);
+  if (reason.empty() && extras != 0)
+    reason = gather_rest(kernels->tensors(), rest, restores, graded, ungraded);
+  if (!reason.empty()) {
+    for (size_t i = 0; i < params_.size(); ++i) {
+      const auto filled = [i](DevicePlan* plan) { return plan && plan->tensors()[i].grad; };
+      if (filled(kernels)) announce<true>(i, states, true, writes_grad);
+      if (filled(graded)) announce<true>(i, rest, restores, true);
+      if (filled(ungraded)) announce<true>(i, rest, restores, false);
+    }
+    return reason;
+  }
   for (auto* plan : {kernels, graded, ungraded})
     if (plan != nullptr && reason.empty()) reason = plan->step(hypers, counters);
   return reason;
 }
 
+// What the callbacks step.
+std::string FusedPlan::gather(fastopt_tensor* tensors, const uint8_t* active, Range states,
+                              bool writes_grad) {
+  for (size_t i = 0; i < params_.size(); ++i) {
+    if (active[i] == 0) continue;
+    auto& tensor = tensors[i];
+    const auto& grad = params_[i]->grad();
+    if (!grad.defined()) continue;
+    if (params_[i]->numel() != tensor.size ||
+        !surely_fits(i, *grad.unsafeGetTensorImpl(), states)) {
+      if (auto reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
+    }
+    fill(i, grad, states, tensor);
+    announce<false>(i, states, true, writes_grad);
+  }
+  return {};
+}
+
 // What the callbacks leave alone is scaled, averaged and zeroed all the same: gradients of frozen
 // parameters, and the weights of those without a gradient.
-std::string FusedPlan::gather_rest(const fastopt_tensor* stepped, uint32_t extras,
+std::string FusedPlan::gather_rest(const fastopt_tensor* stepped, Range states, bool restores,
                                    DevicePlan* graded, DevicePlan* ungraded) {
-  const Range states{uses_, ungraded != nullptr ? stride_ : uses_};
   for (size_t i = 0; i < params_.size(); ++i) {
-    for (auto* plan : {graded, ungraded})
-      if (plan != nullptr) plan->tensors()[i].grad = nullptr;
     const auto& grad = params_[i]->grad();
     auto* plan = grad.defined() && graded != nullptr ? graded : ungraded;
     if (stepped[i].grad != nullptr || plan == nullptr) continue;
     auto& tensor = plan->tensors()[i];
     if (auto reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
     fill(i, grad, states, tensor);
-    const bool writes_grad = grad.defined() && (extras & (kScaleGrad | kZeroGrad)) != 0;
-    announce(i, states, (extras & kRestoreSlow) != 0, writes_grad);
+    announce<false>(i, states, restores, plan == graded);
   }
   return {};
 }

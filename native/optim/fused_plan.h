@@ -86,9 +86,12 @@ class FusedPlan {
   std::string why_not(size_t i, int64_t planned, Range states) const;
   std::string unfit_gradients(uint32_t extras);
   void fill(size_t i, const at::Tensor& grad, Range states, fastopt_tensor& tensor) const;
+  template <bool taken_back>
   void announce(size_t i, Range states, bool param, bool grad) const;
-  std::string gather_rest(const fastopt_tensor* stepped, uint32_t extras, DevicePlan* graded,
-                          DevicePlan* ungraded);
+  std::string gather(fastopt_tensor* tensors, const uint8_t* active, Range states,
+                     bool writes_grad);
+  std::string gather_rest(const fastopt_tensor* stepped, Range states, bool restores,
+                          DevicePlan* graded, DevicePlan* ungraded);
 
   Pipeline pipeline_;
   std::vector<Member> members_;

@@ -117,6 +117,29 @@ test('fused: true refuses what has no kernel, when it is made and when it steps'
   opt.dispose();
 });
 
+// A frozen parameter has no part in the callbacks, and is checked after the others.
+test.each([
+  ['parameter', 1],
+  ['frozen parameter', 2],
+])('a step that a %s refuses moves no version', (_, unfit) => {
+  const params = [param([1, 2]), param([1, 2]), param([1, 2])];
+  const opt = Nadam(params, { lr: 0.1, fused: true });
+  const step = () => opt.step({ gradScale: 0.5, zeroGrad: true });
+  step();
+  params[2]!.requiresGrad = false;
+  step();
+  const watched = [params[0]!, params[0]!.grad!, opt.state.get(params[0]!).grad_avg as Tensor];
+  const versions = () => watched.map(({ version }) => version);
+  params[unfit]!.grad = zeros([4]).slice(0, 0, 4, 2);
+  const before = versions();
+  expect(step).toThrow(/fused: true: a gradient/);
+  expect(versions()).toEqual(before);
+  params[unfit]!.grad = zeros([2]);
+  step();
+  versions().forEach((version, i) => expect(version).toBeGreaterThan(before[i]!));
+  opt.dispose();
+});
+
 test('autograd hears of the writes: a value that a backward pass needs is seen to be spoilt', () => {
   const p = param([1, 2]);
   const opt = stepped(p);
