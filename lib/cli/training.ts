@@ -4,7 +4,7 @@ import {
   ArgumentError,
   cifar10,
   cuda,
-  CudaUnavailableError,
+  TorchError,
   DataLoader,
   Learner,
   manualSeed,
@@ -58,7 +58,7 @@ function chooseDevice(name: Device | 'auto'): Device {
     zeros(1, { device }).dispose();
     return device;
   } catch (cause) {
-    if (!(cause instanceof CudaUnavailableError)) throw cause;
+    if (!(cause instanceof TorchError)) throw cause;
     throw new SettingsError(`--device ${device} is not available here: ${cause.message}`, {
       cause,
     });

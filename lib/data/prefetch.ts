@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
+import { DataLoader } from './data-loader';
 import type { Batch, Loader } from './types';
 
 /** The options of `prefetch`. */
@@ -13,7 +14,7 @@ export interface PrefetchOptions {
  * Makes a loader that asks an asynchronous one for batches before they are needed: it reads files, or waits for a server,
  * while the network computes. The loader must not free or reuse a batch when it is asked for the next one.
  *
- * A synchronous loader gains nothing by it. The way to a GPU needs none: a learner copies ahead by itself.
+ * A synchronous loader gains nothing by it: a `DataLoader` is returned as it is. The way to a GPU needs none: a learner copies ahead by itself.
  *
  * @example
  * ```ts
@@ -28,6 +29,7 @@ export function prefetch(loader: Loader, options: PrefetchOptions = {}): Loader 
       `prefetch: expected a count of batches from 1 up, got ${inspect(count)}`,
     );
   }
+  if (loader instanceof DataLoader) return loader;
   return {
     get length() {
       return loader.length;
@@ -38,7 +40,8 @@ export function prefetch(loader: Loader, options: PrefetchOptions = {}): Loader 
 
 async function* readAhead(loader: Loader, count: number): AsyncGenerator<Batch> {
   // Its requests wait for one another.
-  const source = batchesOf(loader);
+  const asked = { stop: false };
+  const source = batchesOf(loader, asked);
   const coming: Promise<IteratorResult<Batch>>[] = [];
   try {
     for (;;) {
@@ -53,10 +56,16 @@ async function* readAhead(loader: Loader, count: number): AsyncGenerator<Batch> 
       yield next.value;
     }
   } finally {
-    await source.return(undefined);
+    // It ends after what it was asked for, which may never come.
+    asked.stop = true;
+    const end = source.return(undefined).catch(() => undefined);
+    if (coming.length === 0) await end;
   }
 }
 
-async function* batchesOf(loader: Loader): AsyncGenerator<Batch> {
-  yield* loader;
+async function* batchesOf(loader: Loader, asked: { stop: boolean }): AsyncGenerator<Batch> {
+  for await (const batch of loader) {
+    yield batch;
+    if (asked.stop) return;
+  }
 }

@@ -26,13 +26,14 @@ function translated(raw: Record<string, AnyFunction>): Native {
 
 // Where memory has run out, the garbage collector makes room first: for `again`, or for the caller to go on with less.
 function recover(error: unknown, again?: () => unknown): unknown {
+  const asked = raw as unknown as Native; // its own failures must not come here again
   if (!isOutOfMemory(error)) throw toTorchError(error);
   collectGarbage();
-  if (!again) throw outOfMemoryError(error, native);
+  if (!again) throw outOfMemoryError(error, asked);
   try {
     return again();
   } catch (second) {
-    throw isOutOfMemory(second) ? outOfMemoryError(second, native) : toTorchError(second);
+    throw isOutOfMemory(second) ? outOfMemoryError(second, asked) : toTorchError(second);
   }
 }
 

@@ -41,17 +41,26 @@ function gpuOf(message: string, native: Asked): number | undefined {
 }
 
 function measure(message: string, native: Asked): MemoryFigures {
-  const requested = requestedBy(message);
-  const gpu = gpuOf(message, native);
   const counters = new Float64Array(2);
   native.memory(counters);
   const [tensors = 0, bytes = 0] = counters;
-  if (gpu === undefined) {
-    const system = { free: freemem(), total: totalmem(), allocated: bytes };
-    return { device: 'cpu', requested, tensors, ...system };
+  const system = { device: 'cpu', free: freemem(), total: totalmem(), allocated: bytes };
+  return { requested: requestedBy(message), tensors, ...(ofGpu(message, native) ?? system) };
+}
+
+// Undefined where no GPU is meant, or where even asking it needs memory.
+function ofGpu(
+  message: string,
+  native: Asked,
+): Omit<MemoryFigures, 'requested' | 'tensors'> | undefined {
+  try {
+    const gpu = gpuOf(message, native);
+    if (gpu === undefined) return undefined;
+    const { free, total, allocated } = native.cudaMemoryStats(gpu);
+    return { device: `cuda:${gpu}`, free, total, allocated };
+  } catch {
+    return undefined;
   }
-  const { free, total, allocated } = native.cudaMemoryStats(gpu);
-  return { device: `cuda:${gpu}`, requested, tensors, free, total, allocated };
 }
 
 function sentence({ device, requested, tensors, free, total, allocated }: MemoryFigures): string {

@@ -71,8 +71,13 @@ export async function* feed(dl: Loader, transfer: Transfer): AsyncGenerator<Fed>
       yield batch;
     }
   } finally {
-    const unused = await ahead?.catch(() => undefined);
-    unused?.scope.dispose();
-    await source.return(undefined);
+    // What is on its way may never come.
+    void ahead?.then(
+      (unused) => unused?.scope.dispose(),
+      () => undefined,
+    );
+    const end = source.return(undefined);
+    if (ahead) end.catch(() => undefined);
+    else await end;
   }
 }

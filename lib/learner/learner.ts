@@ -187,6 +187,7 @@ export class Learner extends TrainingState {
 
   /** Trains in float32 again. */
   toFp32(): this {
+    for (const cb of this.cbs) if (cb instanceof MixedPrecision) cb.afterFit(this);
     return this.removeCb(MixedPrecision);
   }
 
@@ -210,6 +211,7 @@ export class Learner extends TrainingState {
    * @param on false ends it.
    */
   capture(on = true): this {
+    this.stepGraph?.end();
     this.stepGraph = on ? new StepGraph() : undefined;
     return this;
   }

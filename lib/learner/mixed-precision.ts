@@ -30,6 +30,9 @@ export class MixedPrecision extends Callback {
   readonly ampMode: AmpMode;
   /** Begins anew with each fit. Off in bfloat16, which needs none. */
   readonly scaler: GradScaler;
+  // Since the last step: a backward pass may be cancelled, and so may a step, by a callback before this one.
+  #hasScaled = false;
+  #hasUnscaled = false;
 
   /**
    * @param options those of the scaler; none in bfloat16.
@@ -59,16 +62,19 @@ export class MixedPrecision extends Callback {
 
   override beforeBackward(learn: Learner): void {
     learn.lossGrad = this.scaler.scale(learn.lossGrad);
+    this.#hasScaled = true;
   }
 
   override beforeStep({ opt }: Fitting): void {
-    if (!this.scaler.isEnabled) return;
+    if (!this.scaler.isEnabled || !this.#hasScaled) return;
     this.scaler.unscale_(opt);
+    this.#hasUnscaled = true;
     if (this.scaler.foundInf(opt)) throw new CancelStepException();
   }
 
   override afterStep(_learn: Learner): void {
-    this.scaler.update();
+    if (this.#hasUnscaled) this.scaler.update();
+    this.#hasScaled = this.#hasUnscaled = false;
   }
 
   override afterFit(learn: Learner): void {

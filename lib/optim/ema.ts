@@ -4,7 +4,7 @@ import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { keep, refusePromise, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { averageWeights, noExtras, type Follower, type WeightAverage } from './extras';
+import { averageWeights, noExtras, type WeightAverage } from './extras';
 import { FusedEngine } from './fused';
 import { Optimizer } from './optimizer';
 import { toParamLists, type Params } from './params';
@@ -40,7 +40,7 @@ export interface EMAStateDict {
  * const accuracy = ema.use(() => evaluate(model));
  * ```
  */
-export class EMA implements Follower {
+export class EMA {
   readonly decay: number;
   readonly warmup: boolean;
   readonly #averages: Tensor[] = [];

@@ -41,7 +41,7 @@ const binary: Partial<Record<Code, Binary>> = {
   sub: [(a, b) => a - b, (a, b) => a.sub(b), (a, b) => a.sub(b)],
   mul: [(a, b) => a * b, (a, b) => a.mul(b), (a, b) => a.mul(b)],
   div: [(a, b) => a / b, (a, b) => a.div(b), (a, b) => a.div(b)],
-  pow: [(a, b) => a ** b, (a, b) => a.pow(b), (a, b) => a.pow(b)],
+  pow: [power, (a, b) => a.pow(b), (a, b) => a.pow(b)],
   maximum: [Math.max, (a, b) => a.maximum(b)],
   minimum: [Math.min, (a, b) => a.minimum(b)],
   eq: [(a, b) => Number(a === b), (a, b) => a.eq(b), (a, b) => a.eq(b)],
@@ -51,6 +51,11 @@ const binary: Partial<Record<Code, Binary>> = {
   and: [(a, b) => Number(a !== 0 && b !== 0), (a, b) => a.ne(0).logicalAnd(b.ne(0))],
   or: [(a, b) => Number(a !== 0 || b !== 0), (a, b) => a.ne(0).logicalOr(b.ne(0))],
 };
+
+// As C and libtorch have it: JavaScript's power of 1 or -1 to infinity is NaN.
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
+}
 
 // Of tensors they give bools, with which one can't compute.
 const truths: ReadonlySet<Code> = new Set(['not', 'eq', 'ne', 'lt', 'le', 'and', 'or']);
@@ -88,9 +93,12 @@ class Evaluation {
 
   /** Computes all new values, then writes those of `p` and its gradient, and returns those of the state. */
   run(): StatePatch {
-    const values = [...this.#plan.program.outputs].map(
-      ([name, i]) => [name, this.#own(i)] as const,
-    );
+    const values: [string, Value][] = [];
+    for (const [name, i] of this.#plan.program.outputs) {
+      const value = this.#own(i);
+      values.push([name, value]);
+      this.#read.add(value); // of two states with one value, each has a tensor of its own
+    }
     const patch: Record<string, Tensor> = {};
     for (const [name, value] of values) {
       if (name === 'p') write(this.#p, value);

@@ -45,6 +45,22 @@ const numbers = new Map<unknown, number>([
   [lionAverage, fusedNumber.lionAverage],
 ]);
 
+const { averageGrad: average, averageGradDampened, averageSqrGrad: averageSqr, ...n } = fusedNumber;
+// Callbacks of one of these lists compute the same scalars (`enum Scalars` in native/optim/fused/element.h).
+const sharedScalars: readonly (readonly number[])[] = [
+  [average, averageGradDampened, n.lionStep],
+  [averageSqr, n.averageSqrGradDampened, n.lionAverage],
+  [
+    ...[n.sgdStep, n.momentumStep, n.rmsPropStep, n.rmsPropMomentumStep, n.adamStep, n.nadamStep],
+    ...[n.torchNadamStep, n.radamStep, n.qhadamStep, n.lionStep],
+  ],
+];
+
+/** Tells whether one of two different kernels would step by the scalars of the other. */
+export function shareScalars(a: number, b: number): boolean {
+  return a !== b && sharedScalars.some((list) => list.includes(a) && list.includes(b));
+}
+
 /** The number of a callback, told by identity, where there is a kernel for it and `made` is the state of the list. */
 export function fusedNumberOf(
   cb: AnyCallback,

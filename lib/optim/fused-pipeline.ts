@@ -2,7 +2,7 @@ import { isDeclared, type DeclaredCallback } from './callback';
 import { recordedProgram } from './elementwise';
 import { toNodes } from './expression-nodes';
 import { passesOf, scalarStates, type Program } from './expression-program';
-import { fusedNumberOf } from './fused-callbacks';
+import { fusedNumberOf, shareScalars } from './fused-callbacks';
 import type { Callbacks } from './typed';
 
 /** A list of callbacks as the kernels take it. */
@@ -62,7 +62,7 @@ export function fusedPipeline(cbs: Callbacks, beta = false): FusedPipeline | str
     const program = number === undefined ? programFor?.((key) => made.has(key)) : undefined;
     parts.push({ cb, number, program });
   }
-  return whyNotInOrder(parts, made) ?? pipelineOf(parts, made);
+  return whyNotInOrder(parts, made) ?? whyNotApart(parts) ?? pipelineOf(parts, made);
 }
 
 function optionalOf({ state, needs, makes }: DeclaredCallback): readonly string[] {
@@ -78,7 +78,19 @@ function whyNotInOrder(parts: readonly Part[], made: ReadonlySet<string>): strin
     const missing = [...cb.needs, ...counted].find((key) => !before.has(key));
     if (missing !== undefined)
       return `${cb.name} reads ${missing}, and no callback before it makes that`;
+    const twice = cb.makes.find((key) => counters.includes(key) && before.has(key));
+    if (twice !== undefined) return `two callbacks make ${twice}`;
     for (const key of cb.makes) before.add(key);
+  }
+  return undefined;
+}
+
+function whyNotApart(parts: readonly Part[]): string | undefined {
+  for (const { cb, number: a } of parts) {
+    const other = parts.find(
+      ({ number: b }) => a !== undefined && b !== undefined && shareScalars(a, b),
+    );
+    if (other) return `the kernels of ${cb.name} and ${other.cb.name} can't be in one list`;
   }
   return undefined;
 }

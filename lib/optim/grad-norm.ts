@@ -8,6 +8,10 @@ export function gradNorm(opt: Optimizer): number {
   const grads = opt.allParams().flatMap(([p]) => p.grad ?? []);
   if (grads.length === 0) return 0;
   return noGrad(() =>
-    tidy(() => linalgVectorNorm(stack(grads.map((grad) => linalgVectorNorm(grad)))).item()),
+    tidy(() => {
+      // In float64, as by the kernels: squares of scaled gradients are beyond the range of the others.
+      const norms = grads.map((grad) => linalgVectorNorm(grad, { dtype: 'float64' }));
+      return linalgVectorNorm(stack(norms)).item();
+    }),
   );
 }

@@ -75,6 +75,7 @@ export class Lookahead extends Optimizer {
 
   /** Takes one step with the callbacks, and at each `k`th one with the slow weights, also of parameters without a gradient. */
   override step(options?: StepOptions): void {
+    this.checkLive('step');
     const params = this.paramLists.flat();
     const states = params.map((p) => this.state.get(p));
     const weights = params.map((p, i) => {

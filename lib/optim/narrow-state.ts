@@ -3,6 +3,7 @@ import { keep } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
 import type { ParamState } from './types';
 
+// One number for the whole parameter, such as a norm, is no average.
 const sameShape = (a: Tensor, b: Tensor): boolean =>
   a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i]);
 
@@ -31,14 +32,15 @@ export function widenedState(p: Tensor, state: ParamState): ParamState {
 /** Makes a state what its widened copy has become, with averages as bfloat16. */
 export function narrowState(p: Tensor, state: ParamState, wide: ParamState): void {
   for (const key of Object.keys(state)) if (!(key in wide)) Reflect.deleteProperty(state, key);
+  const gone = new Set<Tensor>();
   for (const [key, value] of Object.entries(wide)) {
     const old = state[key];
     if (!isAverage(key, value, p, 'float32')) state[key] = value;
     else if (isAverage(key, old, p, 'bfloat16')) old.copy_(value);
     else state[key] = keep(value.to({ dtype: 'bfloat16' }));
-    // A state may hold the parameter itself, or its gradient.
-    for (const gone of [old, value]) {
-      if (gone instanceof Tensor && ![state[key], p, p.grad].includes(gone)) gone.dispose();
-    }
+    for (const each of [old, value]) if (each instanceof Tensor) gone.add(each);
   }
+  // A state may hold the parameter itself, or its gradient.
+  const held: readonly unknown[] = [...Object.values(state), p, p.grad];
+  for (const each of gone) if (!held.includes(each)) each.dispose();
 }

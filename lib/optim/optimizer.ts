@@ -167,7 +167,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   }
 
   #setHypers(values: HyperValues): void {
-    this.#checkLive('setHypers');
+    this.checkLive('setHypers');
     const spread = Object.entries(values).map(([name, value]): [string, number[]] => {
       checkHyperName(`setHyper('${name}')`, name, this.cbs);
       return [name, spreadHyper(name, value, this.hypers.length)];
@@ -195,7 +195,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     params: Tensor | Iterable<Tensor>,
     hypers: Readonly<Record<string, number>> = {},
   ): void {
-    this.#checkLive('addParamGroup');
+    this.checkLive('addParamGroup');
     const group = newGroup(params, this.paramLists);
     checkStateDtype(this.stateDtype, group);
     this.#hypers.push(newHyper(hypers, this.hypers.at(-1), this.cbs));
@@ -209,7 +209,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    * @param n from 0 (none frozen) to the number of groups (all frozen), or from the end: -1 leaves the last one.
    */
   freezeTo(n: number): void {
-    this.#checkLive('freezeTo');
+    this.checkLive('freezeTo');
     const count = this.paramLists.length;
     if (!Number.isInteger(n) || n < -count || n > count) {
       throw new ArgumentError(
@@ -251,7 +251,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    * ```
    */
   step(options?: StepOptions): void {
-    this.#checkLive('step');
+    this.checkLive('step');
     this.#adopt();
     const extras = options ? this.extrasOf(options) : noExtras;
     const own = this.averageInStep();
@@ -269,10 +269,11 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
 
   /** @internal Lets averaged weights follow the parameters at each step, until what it returns is called. */
   follow(follower: Follower): () => void {
-    this.#checkLive('follow');
+    this.checkLive('follow');
     this.#followers = [...this.#followers, follower];
     return () => {
       this.#followers = this.#followers.filter((each) => each !== follower);
+      this.#stepper.release(); // its plan holds the averages
     };
   }
 
@@ -314,7 +315,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    * @returns what prints as a table.
    */
   traceStep(p: Tensor): StepTrace {
-    this.#checkLive('traceStep');
+    this.checkLive('traceStep');
     checkTraced(p, this.paramLists.flat());
     this.#adopt();
     const trace = new StepTrace(p);
@@ -329,7 +330,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
 
   /** Fills every gradient with zeros, in place, and detaches it from any graph. */
   zeroGrad(): void {
-    this.#checkLive('zeroGrad');
+    this.checkLive('zeroGrad');
     noGrad(() => {
       zeroGrads(this.paramLists.flat());
     });
@@ -337,14 +338,14 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
 
   /** Forgets all states but the flags `do_wd` and `force_train`, and disposes of their tensors. */
   clearState(): void {
-    this.#checkLive('clearState');
+    this.checkLive('clearState');
     for (const p of this.paramLists.flat()) clearState(p, this.state.get(p));
     this.#stepper.release();
   }
 
   /** Copies states and hyper-parameters. The tensors of the copy belong to the innermost scope. */
   stateDict(): OptimizerStateDict {
-    this.#checkLive('stateDict');
+    this.checkLive('stateDict');
     return copyStateDict(this.paramLists.flat(), this.state, this.hypers);
   }
 
@@ -355,7 +356,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
    *   has changed.
    */
   loadStateDict(dict: OptimizerStateDict): void {
-    this.#checkLive('loadStateDict');
+    this.checkLive('loadStateDict');
     const params = this.paramLists.flat();
     checkStateDict('loadStateDict', dict, this.paramLists.length, params);
     for (const name of dict.hypers.flatMap(Object.keys))
@@ -364,6 +365,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     params.forEach((p, i) => {
       loadParamState(p, this.state.get(p), dict.state[i] ?? {});
     });
+    this.#stepper.release();
   }
 
   /**
@@ -410,7 +412,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.dispose();
   }
 
-  #checkLive(method: string): void {
+  /** @internal */
+  protected checkLive(method: string): void {
     if (this.#disposed)
       throw new DisposedError(`Optimizer.${method}: this optimizer was disposed; make a new one`);
   }

@@ -47,8 +47,11 @@ export function runCallbacks(run: Run): void {
       const state = states.get(p);
       if ((frozen && !state.force_train) || !hasGradient(p)) continue;
       const wide = narrow ? widenedState(p, state) : state;
-      for (const body of bodies) mergePatch(p, wide, body(p, wide, hyper));
-      if (narrow) narrowState(p, state, wide);
+      try {
+        for (const body of bodies) mergePatch(p, wide, body(p, wide, hyper));
+      } finally {
+        if (narrow) narrowState(p, state, wide);
+      }
       scope.dispose();
     }
   });

@@ -60,7 +60,12 @@ class HookServer final : public HookRunner {
   // What the task throws comes out here.
   template <class Work>
   at::Tensor ask(Work work) {
-    Task task(work);
+    // With the asking thread's state, such as whether gradients are recorded.
+    const at::ThreadLocalState state;
+    Task task([&] {
+      const at::ThreadLocalStateGuard guard(state);
+      return work();
+    });
     auto answer = task.get_future();
     {
       const std::lock_guard lock(mutex_);

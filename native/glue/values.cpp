@@ -147,8 +147,9 @@ static void require_cuda(const std::string& name, int64_t index) {
                   kCode);
   }
   if (index >= count) {
-    throw Refusal("expected a GPU from cuda:0 to cuda:" + std::to_string(count - 1) + ", got '" +
-                  name + "'");
+    throw Refusal(
+        "expected a GPU from cuda:0 to cuda:" + std::to_string(count - 1) + ", got '" + name + "'",
+        kCode);
   }
 }
 

@@ -99,13 +99,14 @@ std::string FusedPlan::make(Pipeline pipeline, std::vector<Member> members, Fuse
     return "there are no kernels for " + dtype_name(plan->dtype_) + " parameters";
   std::unordered_set<const void*> storages;
   const auto is_apart = [&](const at::Tensor& tensor) {
-    return !tensor.defined() || tensor.numel() == 0 ||
+    return !tensor.defined() || tensor.numel() == 0 || tensor.layout() != at::kStrided ||
            storages.insert(tensor.storage().unsafeGetStorageImpl()).second;
   };
   for (const auto& [param, states, group] : members) {
     if (param.device() != plan->device_) {
       return "parameters are on " + plan->device_.str() + " and " + param.device().str();
     }
+    if (param.layout() != at::kStrided) return "a parameter is sparse";
     if (!is_apart(param) || !std::all_of(states.begin(), states.end(), is_apart))
       return "two parameters or states share memory";
     for (size_t i = 0; i < states.size(); ++i) {

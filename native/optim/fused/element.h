@@ -65,7 +65,7 @@ struct L2 {
   static constexpr unsigned reads = kParam | kGrad, writes = kGrad;
   template <class Real>
   static FASTOPT_HD void apply(Element<Real>& e, const Real* c) {
-    e.g += c[kWd] * e.p;
+    e.g += c[kWd] != 0 ? c[kWd] * e.p : Real(0);  // an infinite weight times 0 would be NaN
   }
 };
 
