@@ -1,5 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
-import { Learner, nn, prefetch, tensor, zeros, type Batch, type Loader } from '../../lib/index';
+import {
+  Callback,
+  CancelFitException,
+  DataLoader,
+  Learner,
+  nn,
+  prefetch,
+  tensor,
+  zeros,
+  type Batch,
+  type Loader,
+} from '../../lib/index';
 import { failure } from '../learner/tiny';
 import { thrown } from '../support/tensors';
 
@@ -58,6 +69,33 @@ test('a failure comes in the turn of its batch', async () => {
   const error = await failure(read(prefetch(counting(4, log, 2), { count: 2 }), log));
   expect(error.message).toBe('no batch 2');
   expect(log.filter((line) => line.startsWith('used'))).toEqual(['used 0', 'used 1']);
+});
+
+test('an epoch that is given up does not wait for a batch that never comes', async () => {
+  const train: Loader = {
+    length: 8,
+    async *[Symbol.asyncIterator]() {
+      yield [zeros([2, 1]), tensor([0n, 1n])] as Batch;
+      await new Promise<never>(() => undefined);
+    },
+  };
+  const learn = new Learner({ train: prefetch(train) }, new nn.Linear(1, 2), {
+    ...{ lossFunc: nn.crossEntropy, progress: false },
+  });
+  let batches = 0;
+  const stop = new Callback({
+    afterBatch() {
+      batches += 1;
+      throw new CancelFitException();
+    },
+  });
+  await learn.fit(1, { cbs: [stop] });
+  expect(batches).toBe(1);
+});
+
+test('a DataLoader is left as it is', () => {
+  const loader = new DataLoader([zeros([4, 1]), zeros([4])], { bs: 2 });
+  expect(prefetch(loader)).toBe(loader);
 });
 
 test('a learner trains on it as on the loader itself', async () => {

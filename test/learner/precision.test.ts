@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import {
   autocastDtype,
   Callback,
+  CancelBackwardException,
+  CancelStepException,
   DataLoader,
   GradientAccumulation,
   GradientClip,
@@ -239,3 +241,28 @@ describe('channels last', () => {
     model.dispose();
   });
 });
+
+test('toFp32 in the middle of a fit ends casting at once', async () => {
+  const learn = tinyLearner();
+  learn.toBf16();
+  await learn.fit(1, { cbs: [new Callback({ afterBatch: (each) => void each.toFp32() })] });
+  expect(learn.autocast).toBeUndefined();
+  expect((await learn.getPreds({ dl: learn.dls.train })).preds.dtype).toBe('float32');
+});
+
+test.each(['beforeStep', 'beforeBackward'] as const)(
+  'in float16, a callback may cancel a batch in %s, before the scaler or after it',
+  async (event) => {
+    const Cancel = event === 'beforeStep' ? CancelStepException : CancelBackwardException;
+    for (const order of [0, 20]) {
+      const learn = tinyLearner();
+      const cancel = new Callback({
+        [event](each: Learner) {
+          if (each.trainIter === 1) throw new Cancel();
+        },
+      });
+      await learn.toFp16({ initScale: 8 }).fit(1, { cbs: [at(order, cancel)] });
+      expect(learn.recorder.losses).toHaveLength(4);
+    }
+  },
+);
