@@ -4,6 +4,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 
 #if defined(__APPLE__)
@@ -52,12 +53,25 @@ class CountingAllocator final : public at::Allocator {
   }
 };
 
+// Lets libtorch put blocks of 2 MB and more on huge pages, unless the user has said. It asks at its
+// first allocation, and this is that; the environment is left as it was.
+void allow_huge_pages() {
+#if defined(__linux__)
+  constexpr auto kSwitch = "THP_MEM_ALLOC_ENABLE";
+  if (std::getenv(kSwitch) != nullptr) return;
+  setenv(kSwitch, "1", 0);
+  system_allocator->raw_deallocate(system_allocator->raw_allocate(1));
+  unsetenv(kSwitch);
+#endif
+}
+
 }  // namespace
 
 void install_counting_allocator() {
   static std::once_flag once;
   std::call_once(once, [] {
     system_allocator = c10::GetDefaultCPUAllocator();
+    allow_huge_pages();
     // Priority 0 is that of libtorch's own; the object lives as long as the process.
     c10::SetCPUAllocator(new CountingAllocator(), 1);
   });
