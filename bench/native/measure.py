@@ -23,12 +23,21 @@ def page_faults(run, times=3):
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / times
 
 
+def settle():
+    """Waits until OpenMP's threads, which spin for some milliseconds after their work, leave the cores to the next contender.
+    Awake: after a sleep the core is slow at first."""
+    end = time.perf_counter() + 0.01
+    while time.perf_counter() < end:
+        pass
+
+
 def interleave(runs, rounds):
     """The seconds of each in each round; short ones are repeated up to 5 ms."""
     times = {name: max(1, int(5e-3 / min(seconds(run, 1) for _ in range(2)))) for name, run in runs.items()}
     taken = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            settle()
             if times[name] > 1:
                 run()  # alone finds the caches and threads as another left them
             taken[name].append(seconds(run, times[name]))
