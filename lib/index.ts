@@ -48,7 +48,9 @@ export {
 export * as autograd from './tensor/autograd';
 export { Generator, getRngState, manualSeed, setRngState } from './tensor/generator';
 export {
+  getDefaultDevice,
   getNumThreads,
+  setDefaultDevice,
   setNumThreads,
   useDeterministicAlgorithms,
   version,

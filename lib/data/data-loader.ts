@@ -104,10 +104,8 @@ export class DataLoader {
   // Drawn on the CPU: the same seed gives the same epochs on every device.
   #order(): Tensor {
     const { generator, items } = this;
-    const order = this.shuffle
-      ? randperm(items, generator ? { generator } : {})
-      : arange(items, { dtype: 'int64' });
-    return order.to(this.device);
+    if (!this.shuffle) return arange(items, { dtype: 'int64', device: this.device });
+    return randperm(items, generator ? { generator } : { device: 'cpu' }).to(this.device);
   }
 
   /** Where the inputs are, and batches are made. */

@@ -138,7 +138,12 @@ export interface Native {
   opWrites(id: number): boolean;
 
   // tensors
-  fromData(data: TypedArray, shape: readonly number[], dtype: string): TensorHandle;
+  fromData(
+    data: TypedArray,
+    shape: readonly number[],
+    dtype: string,
+    device: string | undefined,
+  ): TensorHandle;
   /** Copies all elements, row-major, into `into`, whose element type must be the tensor's (float32 for half types). */
   copyOut(tensor: TensorHandle, into: TypedArray): void;
   item(tensor: TensorHandle): number | bigint | boolean;
@@ -212,6 +217,9 @@ export interface Native {
   setNumThreads(count: number): void;
   numThreads(): number;
   setDeterministic(on: boolean, warnOnly: boolean): void;
+  /** Where tensors are made of numbers, of this environment; the CPU where it is undefined. */
+  setDefaultDevice(device: string | undefined): void;
+  defaultDevice(): Device | undefined;
   createGenerator(device: string): GeneratorHandle;
   defaultGenerator(device: string): GeneratorHandle;
   generatorSetSeed(generator: GeneratorHandle, seed: bigint): void;

@@ -61,7 +61,8 @@ function power(a: number, b: number): number {
 const truths: ReadonlySet<Code> = new Set(['not', 'eq', 'ne', 'lt', 'le', 'and', 'or']);
 
 // On the CPU, also for a parameter on a GPU: there it counts as a number.
-const lift = (x: Value): Tensor => (typeof x === 'number' ? tensor(x, { dtype: 'float64' }) : x);
+const lift = (x: Value, dtype: DType = 'float64'): Tensor =>
+  typeof x === 'number' ? tensor(x, { dtype, device: 'cpu' }) : x;
 
 const widened = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : x.to({ dtype }));
 
@@ -186,7 +187,7 @@ class Evaluation {
     if (typeof condition === 'number') return this.#valueOf(condition === 0 ? b : a);
     const branch = (i: number | undefined): Tensor => {
       const value = this.#valueOf(i);
-      return typeof value === 'number' ? tensor(value, { dtype }) : widened(value, dtype);
+      return widened(lift(value, dtype), dtype);
     };
     return where(condition.ne(0), branch(a), branch(b));
   }

@@ -11,6 +11,7 @@ import { Tensor } from './tensor';
 /** What every function that makes a tensor takes. */
 export interface TensorOptions {
   readonly dtype?: DType;
+  /** Where it lives; see `setDefaultDevice`. */
   readonly device?: Device;
   readonly requiresGrad?: boolean;
   /** Puts a tensor of the CPU into pinned memory; see `Tensor.pinMemory`. */
@@ -112,15 +113,13 @@ function checkRange(array: TypedArray, dtype: DType): void {
   }
 }
 
-function finish(handle: TensorHandle, options: TensorOptions): Tensor {
-  const { device, requiresGrad, pinMemory } = options;
+function finish(handle: TensorHandle, { requiresGrad, pinMemory }: TensorOptions): Tensor {
   let result = new Tensor(handle);
-  const become = (next: Tensor): void => {
+  if (pinMemory) {
+    const pinned = result.pinMemory();
     result.dispose();
-    result = next;
-  };
-  if (device !== undefined && device !== 'cpu') become(result.to(device));
-  if (pinMemory) become(result.pinMemory());
+    result = pinned;
+  }
   if (requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -140,21 +139,28 @@ function finish(handle: TensorHandle, options: TensorOptions): Tensor {
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   checkOptions('tensor', options, optionNames);
+  const { dtype: wanted, device } = options;
   if (data instanceof Tensor) {
-    const copy = data.to({ copy: true, ...(options.dtype && { dtype: options.dtype }) });
+    const where = device ?? native.defaultDevice();
+    const copy = data.to({
+      copy: true,
+      ...(wanted && { dtype: wanted }),
+      ...(where && { device: where }),
+    });
     const handle = detach(Tensor.handleOf(copy));
     copy.dispose();
     return finish(handle, options);
   }
   if (isTypedArray(data)) {
-    return finish(native.fromData(data, [data.length], options.dtype ?? dtypeOf(data)), options);
+    const handle = native.fromData(data, [data.length], wanted ?? dtypeOf(data), device);
+    return finish(handle, options);
   }
   const shape = shapeOf(data);
   const values: unknown[] = [];
   flatten(data, shape, 0, values);
   const { array, dtype } = pack(values);
-  if (options.dtype) checkRange(array, options.dtype);
-  return finish(native.fromData(array, shape, options.dtype ?? dtype), options);
+  if (wanted) checkRange(array, wanted);
+  return finish(native.fromData(array, shape, wanted ?? dtype, device), options);
 }
 
 Tensor.from = tensor;
@@ -202,9 +208,10 @@ function random(name: string): (shape: Shape, options?: RandomOptions) => Tensor
   };
 }
 
-// In the order of `factoryNames`.
-function factoryValues(options: TensorOptions, dtype?: DType): readonly unknown[] {
-  return [options.dtype ?? dtype, options.device, options.pinMemory];
+// In the order of `factoryNames`. A generator draws for its own device, whatever the default one is.
+function factoryValues(options: RandomOptions, dtype?: DType): readonly unknown[] {
+  const { device = options.generator?.device, pinMemory } = options;
+  return [options.dtype ?? dtype, device, pinMemory];
 }
 
 function generatorOf({ generator }: RandomOptions): unknown {

@@ -23,12 +23,15 @@ export function manualSeed(seed: number | bigint): void {
  * Source: Mersenne Twister, as PyTorch's CPU generator.
  */
 export class Generator {
+  /** Where it draws numbers. */
+  readonly device: Device;
   readonly #handle: GeneratorHandle;
 
   /** @param options.seed where the stream begins; PyTorch's own default is 67280421310721. */
   constructor(options: { readonly device?: Device; readonly seed?: number | bigint } = {}) {
     checkOptions('Generator', options, ['device', 'seed']);
-    this.#handle = native.createGenerator(options.device ?? 'cpu');
+    this.device = options.device ?? 'cpu';
+    this.#handle = native.createGenerator(this.device);
     if (options.seed !== undefined) this.manualSeed(options.seed);
   }
 

@@ -1,5 +1,6 @@
 import { native } from '../internal/binding';
 import { checkOptions } from '../internal/options';
+import type { Device } from './dtype';
 
 /** Sets how many threads an operator may use, from 1 up; all cores by default. */
 export function setNumThreads(count: number): void {
@@ -8,6 +9,29 @@ export function setNumThreads(count: number): void {
 
 export function getNumThreads(): number {
   return native.numThreads();
+}
+
+/**
+ * Sets where tensors are made of numbers when no `device` is given, in this thread: by `tensor`, by `zeros`, `randn`, `arange` and
+ * their like, and as the parameters of native layers, which are drawn on the CPU first. What follows a tensor (`zerosLike`,
+ * `x.newZeros`) goes where that is, and what draws from a generator where the generator is.
+ *
+ * Source: PyTorch's `set_default_device`.
+ * @param device `'cuda'` is the GPU that is current when a tensor is made; without one, as at first, it is the CPU.
+ * @throws CudaUnavailableError where there is no such GPU.
+ * @example
+ * ```ts
+ * setDefaultDevice('cuda');
+ * ones(3).device; // 'cuda:0'
+ * ```
+ */
+export function setDefaultDevice(device?: Device): void {
+  native.setDefaultDevice(device);
+}
+
+/** Returns where tensors are made when no `device` is given: `'cpu'`, or what `setDefaultDevice` has set, by its index. */
+export function getDefaultDevice(): Device {
+  return native.defaultDevice() ?? 'cpu';
 }
 
 /**

@@ -41,7 +41,10 @@ nn::Options options_of(const Call& call, napi_value object) {
 
 napi_value create_layer(Call& call) {
   const auto kind = string_of(call, call[0], "createLayer");
-  return wrap_module(call, nn::create(kind, options_of(call, call[1])));
+  const auto layer = nn::create(kind, options_of(call, call[1]));
+  // Drawn on the CPU: one seed gives the same weights on every device.
+  const auto& device = call.data()->default_device;
+  return wrap_module(call, device ? layer->copy(device) : layer);
 }
 
 napi_value forward(Call& call) {

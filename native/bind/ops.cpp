@@ -71,11 +71,14 @@ bool is_undefined(const Call& call, napi_value value) {
 torch::jit::Stack make_stack(const Call& call, const Op& op) {
   torch::jit::Stack stack;
   const auto& arguments = op.schema().arguments();
+  const auto& default_device = call.data()->default_device;
   stack.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
     const auto& argument = arguments[i];
     napi_value value = given(call, op.source[i]);
-    if (is_undefined(call, value) && argument.default_value()) {
+    if (default_device && static_cast<int>(i) == op.factory_device && is_nullish(call, value)) {
+      stack.push_back(*default_device);
+    } else if (is_undefined(call, value) && argument.default_value()) {
       stack.push_back(*argument.default_value());
     } else {
       stack.push_back(argument_of(call, value, argument));

@@ -49,6 +49,21 @@ napi_value set_num_threads(Call& call) {
 
 napi_value num_threads(Call& call) { return js_number(call, at::get_num_threads()); }
 
+napi_value set_default_device(Call& call) {
+  std::optional<at::Device> device;
+  if (!is_nullish(call, call[0])) device = device_of(string_of(call, call[0], "setDefaultDevice"));
+  call.data()->default_device = device;
+  return call.undefined();
+}
+
+napi_value default_device(Call& call) {
+  const auto& device = call.data()->default_device;
+  if (!device) return call.undefined();
+  if (device->is_cuda() && !device->has_index())
+    return js_string(call, "cuda:" + std::to_string(cuda::current_device()));
+  return js_string(call, device->str());
+}
+
 napi_value set_deterministic(Call& call) {
   at::globalContext().setDeterministicAlgorithms(
       bool_of(call, call[0], "useDeterministicAlgorithms"),
@@ -116,6 +131,8 @@ const Functions& runtime_functions() {
       {"setNumThreads", guarded<set_num_threads>},
       {"numThreads", guarded<num_threads>},
       {"setDeterministic", guarded<set_deterministic>},
+      {"setDefaultDevice", guarded<set_default_device>},
+      {"defaultDevice", guarded<default_device>},
       {"createGenerator", guarded<create_generator>},
       {"defaultGenerator", guarded<default_generator>},
       {"generatorSetSeed", guarded<generator_set_seed>},

@@ -61,6 +61,8 @@ napi_value from_data(Call& call) {
   const auto view = typed_array_of(call, call[0], "tensor");
   const auto shape = ints_of(call, call[1], "tensor");
   const auto dtype = dtype_of(string_of(call, call[2], "tensor"));
+  const auto device = is_nullish(call, call[3]) ? call.data()->default_device.value_or(at::kCPU)
+                                                : device_of(string_of(call, call[3], "tensor"));
   const auto source = checked_element_type(view, "tensor");
   auto tensor = at::empty(shape, source);
   if (static_cast<size_t>(tensor.numel()) != view.length) {
@@ -68,7 +70,7 @@ napi_value from_data(Call& call) {
                   " values for its shape, got " + std::to_string(view.length));
   }
   if (view.length > 0) std::memcpy(tensor.mutable_data_ptr(), view.data, tensor.nbytes());
-  return wrap_tensor(call, tensor.to(dtype));
+  return wrap_tensor(call, tensor.to(device, dtype));
 }
 
 napi_value copy_out(Call& call) {

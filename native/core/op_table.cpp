@@ -35,6 +35,15 @@ bool writes(const c10::Argument& argument) {
   return (alias != nullptr && alias->isWrite()) || argument.name().rfind("running_", 0) == 0;
 }
 
+int factory_device(const c10::FunctionSchema& schema) {
+  for (const auto& argument : schema.arguments()) {
+    if (argument.type()->str().find("Tensor") != std::string::npos) return -1;
+  }
+  const auto device = schema.argumentIndexWithName("device");
+  // A file's contents come to the CPU.
+  return device && schema.name() != "aten::from_file" ? *device : -1;
+}
+
 }  // namespace
 
 std::optional<c10::OperatorHandle> find_operator(const std::string& name,
@@ -80,6 +89,7 @@ size_t OpTable::add(c10::OperatorHandle handle, const std::vector<std::string>& 
     op.writes = op.writes || writes(argument);
     op.source.push_back(given ? static_cast<int>(found - arguments.begin()) : -1);
   }
+  op.factory_device = factory_device(schema);
   for (const auto& value : schema.returns()) {
     op.returned_argument.push_back(returned_argument(schema, value));
   }

@@ -20,6 +20,8 @@ struct Op {
   std::vector<int> returned_argument;
   // Whether it changes an argument, so that a call that failed half-way can't be made again.
   bool writes = false;
+  // Of one that makes a tensor out of numbers: the argument that says on which device; else -1.
+  int factory_device = -1;
 
   const c10::FunctionSchema& schema() const { return handle.schema(); }
 };

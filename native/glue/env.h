@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 #include <node_api.h>
 
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +41,8 @@ struct AddonData {
   StorageLedger ledger;
   int64_t live_tensors = 0;
   int64_t last_hook = 0;
+  // Where tensors are made of numbers, if not on the CPU.
+  std::optional<at::Device> default_device;
   std::shared_ptr<DeadHooks> dead_hooks = std::make_shared<DeadHooks>();
 };
 

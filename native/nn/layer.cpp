@@ -15,22 +15,25 @@ Tensor Layer::run(const Tensor& input) {
   return output;
 }
 
-LayerPtr Layer::copy() const {
+LayerPtr Layer::copy(std::optional<at::Device> device) const {
+  const auto copy_of = [&](const Tensor& tensor) {
+    return tensor.detach().to(device.value_or(tensor.device()), tensor.scalar_type(), false, true);
+  };
   auto copy = shallow_copy();
   static_cast<torch::nn::Module&>(*copy) = torch::nn::Module();
   copy->layers_.clear();
   copy->hooks_.clear();
   for (const auto& entry : named_parameters(false)) {
     const auto& tensor = entry.value();
-    copy->register_parameter(entry.key(), tensor.detach().clone(), tensor.requires_grad());
+    copy->register_parameter(entry.key(), copy_of(tensor), tensor.requires_grad());
   }
   for (const auto& entry : named_buffers(false)) {
-    copy->register_buffer(entry.key(), entry.value().detach().clone());
+    copy->register_buffer(entry.key(), copy_of(entry.value()));
   }
   copy->rebind();
   // Before the children are there: each of them has its own flag.
   copy->train(is_training());
-  for (const auto& [name, layer] : layers_) copy->add(name, layer->copy());
+  for (const auto& [name, layer] : layers_) copy->add(name, layer->copy(device));
   return copy;
 }
 

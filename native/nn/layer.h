@@ -2,6 +2,7 @@
 #include <torch/nn/module.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,8 +37,8 @@ class Layer : public torch::nn::Module {
   std::vector<int64_t>& hooks() { return hooks_; }
 
   // A deep copy: its own parameters, buffers and children, the same training flags and
-  // requires_grad, no gradients and no hooks.
-  LayerPtr copy() const;
+  // requires_grad, no gradients and no hooks. On the same devices where none is given.
+  LayerPtr copy(std::optional<at::Device> device = {}) const;
 
  protected:
   void add(std::string name, LayerPtr layer);

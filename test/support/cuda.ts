@@ -1,11 +1,18 @@
 import { isAvailable, isBuilt } from '../../lib/cuda';
 import type { Device } from '../../lib/tensor/dtype';
+import { setDefaultDevice } from '../../lib/tensor/runtime';
 
-/** Where the tests that run on any device run. */
+/** Where tests run; see setup.ts. */
 export const testDevice = (process.env.FASTOPT_TEST_DEVICE ?? 'cpu') as Device;
 
 if (testDevice.startsWith('cuda') && !isAvailable())
   throw new Error(`FASTOPT_TEST_DEVICE=${testDevice}: there is no GPU`);
+
+/** Keeps the tests of a file, or of a group, on the CPU: what they are about is only there, which a comment tells. */
+export function onCpuOnly(): void {
+  beforeAll(() => setDefaultDevice('cpu'));
+  afterAll(() => setDefaultDevice(testDevice));
+}
 
 /** A test that needs a GPU, and one that shows what happens without. */
 export const onGpu = isAvailable() ? test : test.skip;
