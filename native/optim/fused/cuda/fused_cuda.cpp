@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "optim/fused/cuda/cache.h"
 #include "optim/fused/cuda/driver.h"
 #include "optim/fused/cuda/nvrtc.h"
 #include "optim/fused/cuda/plan.h"
@@ -34,6 +35,21 @@ ListOfCallbacks list_or_throw(const fastopt_plan_options& options) {
   return list;
 }
 
+std::unique_ptr<Gpu> gpu_for(const ListOfCallbacks& list, const fastopt_cuda_options& where) {
+  const auto device = open_device(where.device);
+  const auto source = cuda_source(list);
+  const auto arch = arch_of(*device);
+  const auto names = kernel_names(list);
+  if (const auto made = made_by_build(source, arch); !made.empty()) {
+    try {
+      return make_gpu(device, made, names);
+    } catch (const Refused&) {
+      // The driver may be older than the nvcc that made it.
+    }
+  }
+  return make_gpu(device, compile_or_recall(source, arch, {where.nvrtc, where.cache}), names);
+}
+
 // Copies as much as there is room for.
 void write_to(const std::string& from, void* to, int64_t* size) {
   const auto needed = static_cast<int64_t>(from.size());
@@ -47,10 +63,7 @@ const char* fastopt_cuda_plan_create(const fastopt_plan_options* options,
                                      const fastopt_cuda_options* where, fastopt_cuda_plan** made) {
   return reason_of([&] {
     auto list = list_or_throw(*options);
-    const auto device = open_device(where->device);
-    const auto code =
-        compile_or_recall(cuda_source(list), arch_of(*device), {where->nvrtc, where->cache});
-    auto gpu = make_gpu(device, code, kernel_names(list));
+    auto gpu = gpu_for(list, *where);
     const std::span tensors(options->tensors, static_cast<size_t>(options->tensor_count));
     *made = new fastopt_cuda_plan{{std::move(list), tensors, std::move(gpu)}};
   });

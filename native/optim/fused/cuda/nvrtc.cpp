@@ -1,14 +1,11 @@
 #include "optim/fused/cuda/nvrtc.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <random>
 #include <sstream>
 #include <vector>
 
+#include "optim/fused/cuda/cache.h"
 #include "optim/fused/cuda/gpu.h"
 #include "optim/fused/cuda/library.h"
 
@@ -76,7 +73,7 @@ Nvrtc open_nvrtc_or_throw(const char* folders) {
   if (!library) {
     throw Refused(
         "NVRTC was not found: libnvrtc.so.13 or .12 comes with a CUDA libtorch, the CUDA toolkit, "
-        "and the Python package nvidia-cuda-nvrtc");
+        "and the Python package nvidia-cuda-nvrtc; nvcc is used by the build alone");
   }
   Nvrtc found{};
   const auto bind = [&](auto& function, const char* name) {
@@ -148,55 +145,6 @@ std::string compile_with(const Nvrtc& nvrtc, const std::string& source, int arch
   return code_of_gpu;
 }
 
-// ---- The cache ----
-
-// FNV-1a
-uint64_t hash_of(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
-  for (const unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
-
-std::string hexadecimal(uint64_t number) {
-  std::ostringstream digits;
-  digits << std::hex << number;
-  return digits.str();
-}
-
-fs::path cache_folder(const char* wanted) {
-  if (wanted) return wanted;
-  if (const char* caches = std::getenv("XDG_CACHE_HOME"); caches && *caches)
-    return fs::path(caches) / "fastopt";
-  if (const char* home = std::getenv("HOME"); home && *home)
-    return fs::path(home) / ".cache" / "fastopt";
-  return {};
-}
-
-// Empty where there is no such file, or not the whole of it: its hash comes first.
-std::string read_cached(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  uint64_t hash = 0;
-  file.read(reinterpret_cast<char*>(&hash), sizeof hash);
-  std::string bytes(std::istreambuf_iterator<char>(file), {});
-  return hash_of(bytes) == hash ? bytes : std::string();
-}
-
-// Others may read or write it at the same time: it appears as a whole. A cache that can't be
-// written is no problem.
-void write_cached(const fs::path& path, const std::string& bytes) {
-  std::error_code failed;
-  fs::create_directories(path.parent_path(), failed);
-  const fs::path part = path.string() + "." + hexadecimal(std::random_device()());
-  {
-    std::ofstream file(part, std::ios::binary);
-    const auto hash = hash_of(bytes);
-    file.write(reinterpret_cast<const char*>(&hash), sizeof hash);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!file.flush()) failed = std::make_error_code(std::errc::io_error);
-  }
-  if (!failed) fs::rename(part, path, failed);
-  if (failed) fs::remove(part, failed);
-}
-
 }  // namespace
 
 std::string compile(const std::string& source, int arch, const NvrtcPlaces& places) {
@@ -205,17 +153,13 @@ std::string compile(const std::string& source, int arch, const NvrtcPlaces& plac
 
 std::string compile_or_recall(const std::string& source, int arch, const NvrtcPlaces& places) {
   const auto nvrtc = open_nvrtc_or_throw(places.folders);
-  const auto folder = cache_folder(places.cache);
-  if (folder.empty()) return compile_with(nvrtc, source, arch);
   int major = 0, minor = 0;
   nvrtc.version(&major, &minor);
-  std::ostringstream name;
-  name << std::hex << hash_of(source) << hash_of(source, 1) << std::dec << "-sm_" << arch
-       << "-nvrtc-" << major << "." << minor << ".bin";
-  const auto path = folder / name.str();
-  if (auto cached = read_cached(path); !cached.empty()) return cached;
+  const Cached cached(places.cache, name_of(source) + "-sm_" + std::to_string(arch) + "-nvrtc-" +
+                                        std::to_string(major) + "." + std::to_string(minor));
+  if (auto kept = cached.read(); !kept.empty()) return kept;
   auto made = compile_with(nvrtc, source, arch);
-  write_cached(path, made);
+  cached.write(made);
   return made;
 }
 
