@@ -1,5 +1,14 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { formatBytes } from '../internal/bytes';
 import { inspectLibtorch, PINNED, type Libtorch } from '../internal/libtorch';
 import { SetupError } from './error';
 import { withLock } from './lock';
@@ -22,6 +31,9 @@ const SIZES = {
   cpu: 'about 200 MB to download, 800 MB unpacked',
   cuda: "with NVIDIA's libraries, about 2.7 GB to download, 4.3 GB unpacked",
 };
+
+/** What a fetch needs at most: what was downloaded lies beside what is unpacked. */
+const ROOM = { cpu: 1.2e9, cuda: 7e9 };
 
 function requirement(cuda: boolean, platform: NodeJS.Platform): string {
   // Without more in its name any build will do, such as the one with CUDA of the default index; macOS has one alone.
@@ -57,7 +69,19 @@ const PIP_ENV = {
   PIP_NO_INPUT: '1',
   PIP_USER: '0',
   PIP_ROOT_USER_ACTION: 'ignore',
+  // Of pip 25.1 and newer: goes on with a download that broke off.
+  PIP_RESUME_RETRIES: '10',
 };
+
+/** Refuses to begin what would fill the disk of `folder`. */
+export function requireRoom(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new SetupError(
+    `Fetching libtorch needs ${formatBytes(bytes)} of free space in ${folder}, and there are ${formatBytes(free)}: make room, or set FASTOPT_LIBTORCH to a libtorch`,
+  );
+}
 
 function removeLeftovers(folder: string): void {
   const prefix = `${basename(folder)}.tmp-`;
@@ -67,10 +91,15 @@ function removeLeftovers(folder: string): void {
   }
 }
 
-/** Installs into `target`, and returns what came, or what went wrong. */
-async function install(target: string, cuda: boolean): Promise<Libtorch | string> {
+/** Installs into `target` by way of `temporary`, and returns what came, or what went wrong. */
+async function install(
+  target: string,
+  temporary: string,
+  cuda: boolean,
+): Promise<Libtorch | string> {
   const python = requirePip();
-  const env = { ...process.env, ...PIP_ENV };
+  // On the same disk: the system's own folder may be too small.
+  const env = { ...process.env, ...PIP_ENV, TMPDIR: temporary };
   const pip = async (args: readonly string[]): Promise<string | undefined> => {
     const status = await run(python, args, { env });
     return status === 0 ? undefined : `pip ended with status ${status}`;
@@ -88,18 +117,22 @@ async function install(target: string, cuda: boolean): Promise<Libtorch | string
 async function download(folder: string, { cuda = false, log }: FetchOptions): Promise<void> {
   requirePip();
   removeLeftovers(folder);
+  const kind = cuda ? 'cuda' : 'cpu';
+  requireRoom(dirname(folder), ROOM[kind]);
   const temporary = `${folder}.tmp-${process.pid}`;
-  const what = requirement(cuda, process.platform);
-  log(`Fetching ${what} into ${folder} (${SIZES[cuda ? 'cuda' : 'cpu']})`);
-  const fetched = await install(temporary, cuda);
+  const target = join(temporary, 'target');
+  mkdirSync(join(temporary, 'pip'), { recursive: true });
+  log(`Fetching ${requirement(cuda, process.platform)} into ${folder} (${SIZES[kind]})`);
+  const fetched = await install(target, join(temporary, 'pip'), cuda);
   if (typeof fetched === 'string') {
     rmSync(temporary, { recursive: true, force: true });
     throw new SetupError(
-      `libtorch could not be fetched (${fetched}): see pip's message above and run it again, or set FASTOPT_LIBTORCH to a libtorch`,
+      `libtorch could not be fetched (${fetched}): see pip's message above and run it again, which downloads only what is missing, or set FASTOPT_LIBTORCH to a libtorch`,
     );
   }
   rmSync(folder, { recursive: true, force: true });
-  renameSync(temporary, folder);
+  renameSync(target, folder);
+  rmSync(temporary, { recursive: true, force: true });
 }
 
 /**

@@ -3,7 +3,12 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../lib/internal/root';
-import { fetchLibtorch, nvidiaRequirements, pipArguments } from '../../lib/setup/fetch';
+import {
+  fetchLibtorch,
+  nvidiaRequirements,
+  pipArguments,
+  requireRoom,
+} from '../../lib/setup/fetch';
 import { Machine } from '../support/machine';
 
 let machine: Machine;
@@ -105,6 +110,13 @@ test('a fetch that was killed half-way leaves no .libtorch, and the next one cle
   pip('');
   await fetchLibtorch(project, quiet);
   expect(readdirSync(project).sort()).toEqual(['.libtorch', 'package.json']);
+});
+
+test('a disk without the room is refused before anything is fetched', () => {
+  expect(() => requireRoom(project, 1)).not.toThrow();
+  expect(() => requireRoom(project, 2 ** 60)).toThrow(
+    /^Fetching libtorch needs 1048576\.00 TiB of free space in .*project, and there are [\d.]+ .iB: make room/,
+  );
 });
 
 test('two fetches at once make one', async () => {
