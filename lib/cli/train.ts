@@ -20,6 +20,12 @@ function positive(text: string): number {
   throw new InvalidArgumentError('Expected a number above 0.');
 }
 
+function shareBelowOne(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError('Expected a number from 0 up to but without 1.');
+}
+
 function isDevice(text: string): text is Device | 'auto' {
   return /^(auto|cpu|cuda(:\d+)?)$/.test(text);
 }
@@ -42,12 +48,16 @@ export function addTrain(program: Command): void {
     )
     .option('--epochs <n>', 'how often it sees each image', wholeFrom(1), 1)
     .option('--lr <rate>', 'the highest learning rate of the cycle', positive, 3e-3)
+    .option('--wd <factor>', "the weight decay; the optimizer's own without it", positive)
     .option('--bs <n>', 'images in a batch', wholeFrom(2), 64)
     .addOption(
       new Option('--data <name>', 'the images').choices(['mnist', 'cifar10']).default('mnist'),
     )
     .option('--limit <n>', 'images to train on', wholeFrom(1), 10_000)
     .option('--valid-limit <n>', 'other images to measure on', wholeFrom(1), 2000)
+    .option('--size <n>', 'resizes images to n x n pixels', wholeFrom(8))
+    .option('--augment', 'crops images at random and mirrors colour ones', false)
+    .option('--label-smoothing <share>', 'how much of a target all classes get', shareBelowOne, 0)
     .option('--seed <n>', 'the same seed gives the same losses', wholeFrom(0), 42)
     .option('--device <name>', 'cpu, cuda, cuda:N, or auto: a GPU if there is one', device, 'auto')
     .addOption(

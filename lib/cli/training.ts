@@ -13,11 +13,15 @@ import {
   Nadam,
   nn,
   normalizeImages,
+  randomCrop,
+  randomFlip,
   SGD,
   zeros,
+  type BatchTransform,
   type Device,
   type ImageDataset,
   type LabelledImages,
+  type Tensor,
   type TensorPair,
 } from '@fastopt/torch';
 import { jsonReport, textReport, type Report } from './report';
@@ -28,10 +32,14 @@ export interface TrainSettings {
   readonly opt: keyof typeof optimizers;
   readonly epochs: number;
   readonly lr: number;
+  readonly wd?: number;
   readonly bs: number;
   readonly data: keyof typeof datasets;
   readonly limit: number;
   readonly validLimit: number;
+  readonly size?: number;
+  readonly augment: boolean;
+  readonly labelSmoothing: number;
   readonly seed: number;
   readonly device: Device | 'auto';
   readonly precision: 'fp32' | 'bf16' | 'fp16';
@@ -74,18 +82,31 @@ async function readImages({ data, limit, validLimit }: TrainSettings): Promise<I
   }
 }
 
+// What is done to batches, in bytes and then as numbers.
+function transformsOf({ size, augment }: TrainSettings, { mean, std }: ImageDataset) {
+  const resize = size === undefined ? undefined : new nn.Upsample({ size });
+  const prepared: BatchTransform[] = [
+    normalizeImages(mean, std),
+    ...(resize ? [(x: Tensor, y: Tensor): TensorPair => [resize.forward(x), y]] : []),
+  ];
+  // A mirrored digit is none.
+  const flips = mean.length === 3 ? [randomFlip()] : [];
+  return { train: augment ? [randomCrop(4), ...flips, ...prepared] : prepared, valid: prepared };
+}
+
 /**
  * Reads the images and makes the network; nothing is random but by the seed.
  *
  * @throws SettingsError when the device or the images aren't here, or a batch is larger than the images.
  */
 export async function prepare(settings: TrainSettings): Promise<Learner> {
-  const { arch, opt, bs, seed, json, limit, channelsLast } = settings;
+  const { arch, opt, bs, wd, seed, json, limit, channelsLast, labelSmoothing } = settings;
   const device = chooseDevice(settings.device);
   if (bs > limit) throw new SettingsError(`--bs ${bs} is more than the ${limit} images of --limit`);
-  const { train, valid, classes, mean, std } = await readImages(settings);
+  const images = await readImages(settings);
+  const { train, valid, classes, mean } = images;
   manualSeed(seed);
-  const transform = normalizeImages(mean, std);
+  const transform = transformsOf(settings, images);
   // The set is small: a GPU has it as a whole.
   const onDevice = ({ x, y }: LabelledImages): TensorPair => [x.to(device), y.to(device)];
   const dls = {
@@ -95,16 +116,17 @@ export async function prepare(settings: TrainSettings): Promise<Learner> {
       shuffle: true,
       dropLast: true,
       seed,
-      transform,
+      transform: transform.train,
     }),
-    valid: new DataLoader(onDevice(valid), { bs, transform }),
+    valid: new DataLoader(onDevice(valid), { bs, transform: transform.valid }),
   };
   const model = models[arch]({ cIn: mean.length, nOut: classes.length });
   const learn = new Learner(dls, model, {
-    lossFunc: nn.crossEntropy,
+    lossFunc: (scores: Tensor, y: Tensor) => nn.crossEntropy(scores, y, { labelSmoothing }),
     device,
     channelsLast,
     optFunc: optimizers[opt],
+    ...(wd === undefined ? {} : { wd }),
     metrics: accuracy,
     progress: !json,
   });

