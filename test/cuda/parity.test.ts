@@ -1,10 +1,13 @@
 import * as torch from '../../lib/index';
 import { manualSeed, models, nn, randn, tensor, type Device, type Tensor } from '../../lib/index';
-import { testDevice } from '../support/cuda';
+import { onCpuOnly, testDevice } from '../support/cuda';
 import { expectClose, numbers } from '../support/tensors';
 
 // What this package does itself, on the device that FASTOPT_TEST_DEVICE names beside the CPU.
 const elsewhere = testDevice === 'cpu' ? describe.skip : describe;
+
+// Both devices are named.
+onCpuOnly();
 
 const { Adam, AdamW, Adan, Lamb, Larc, Lion, Lookahead, Nadam, QHAdam, RAdam, Ranger, RMSProp } =
   torch;

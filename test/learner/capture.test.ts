@@ -184,7 +184,7 @@ test('what cannot be recorded goes its usual way, and it is told why', async () 
 });
 
 test('without a GPU a fit says so, and trains', async () => {
-  const learn = learnerOf({}, tinyModel());
+  const learn = learnerOf({ device: 'cpu' }, tinyModel());
   expect(learn.capture()).toBe(learn);
   await learn.fit(1);
   expect(learn.explain()).toBe(

@@ -4,6 +4,7 @@ import { feed } from '../../lib/learner/feed';
 import { transferTo, type Transfer } from '../../lib/learner/transfer';
 import {
   DataLoader,
+  getDefaultDevice,
   Learner,
   memory,
   nn,
@@ -86,7 +87,7 @@ test('the next batch is made and copied while one that was copied is used', asyn
 
 test('a batch that is there already is used before the next one is asked for', async () => {
   const log: string[] = [];
-  expect(await use(loaderOf([0, 1], log), transferTo('cpu'), log)).toEqual([0, 1]);
+  expect(await use(loaderOf([0, 1], log), transferTo(getDefaultDevice()), log)).toEqual([0, 1]);
   expect(log).toEqual(['make 0', 'use 0', 'make 1', 'use 1', 'closed']);
   expect(await use(loaderOf([0, 1], log), transferTo(undefined), log)).toEqual([0, 1]);
 });

@@ -20,6 +20,7 @@ import {
   type AmpMode,
   type Fitting,
 } from '../../lib/index';
+import { testDevice } from '../support/cuda';
 import { decodeTensor, type Encoded } from '../support/encoded';
 import { thrown } from '../support/tensors';
 import { at, failure, tinyLearner, weights } from './tiny';
@@ -209,7 +210,10 @@ describe('channels last', () => {
     ]);
     expect(learn.opt!.explain()).toBe(plain.opt!.explain());
     learn.recorder.losses.forEach((loss, i) =>
-      expect(Math.abs(loss - plain.recorder.losses[i]!)).toBeLessThan(1e-3),
+      // The first step is the sign of each gradient, whatever its size: also of what is only rounding, which a GPU has more of.
+      expect(Math.abs(loss - plain.recorder.losses[i]!)).toBeLessThan(
+        testDevice === 'cpu' ? 1e-3 : 1e-2,
+      ),
     );
     for (const each of [learn, plain]) each.dispose();
     model.dispose();

@@ -1,6 +1,7 @@
 import {
   DataLoader,
   Generator,
+  getDefaultDevice,
   Learner,
   nn,
   randn,
@@ -10,7 +11,7 @@ import {
 
 /** Points of two classes that a line tells apart, in batches of 4. */
 export function tinyData(items: number, seed = 1): DataLoader {
-  const x = randn([items, 3], { generator: new Generator({ seed }) });
+  const x = randn([items, 3], { generator: new Generator({ seed }) }).to(getDefaultDevice());
   const y = x.sum(1).gt(0).long();
   return new DataLoader([x, y], { bs: 4, seed });
 }

@@ -40,7 +40,7 @@ test('and so it does inside jest', () => {
 });
 
 test('with tidy it needs next to nothing', () => {
-  const x = ones([1024, 1024]);
+  const x = ones([1024, 1024], { device: 'cpu' });
   const start = memory().bytes;
   let most = 0;
   for (let i = 0; i < 500; i++) {

@@ -2,8 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { isOutOfMemory, outOfMemoryError } from '../../lib/internal/out-of-memory';
 import { memory, ones, TorchOutOfMemoryError, zeros } from '../../lib/index';
-import { onGpu } from '../support/cuda';
+import { onCpuOnly, onGpu } from '../support/cuda';
 import { thrown } from '../support/tensors';
+
+// The memory of the system; that of a GPU has a test of its own.
+onCpuOnly();
 
 const TiB = 2 ** 40;
 

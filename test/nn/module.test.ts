@@ -1,4 +1,5 @@
 import { nn, noGrad, ones, randn, type Tensor, tensor, zeros } from '../../lib/index';
+import { onTestDevice } from '../support/cuda';
 import { expectClose, numbers, thrown } from '../support/tensors';
 
 class Net extends nn.Module {
@@ -315,6 +316,6 @@ test('an error inside a native network names it and what it was given', () => {
   using net = new nn.Conv2d(1, 2, 3);
   expect(thrown(() => net.forward(ones([1, 3, 8, 8])))).toMatchObject({
     op: 'Conv2d.forward',
-    received: 'input: Tensor float32[1, 3, 8, 8]',
+    received: `input: Tensor float32[1, 3, 8, 8]${onTestDevice}`,
   });
 });

@@ -65,8 +65,9 @@ test.each(['float32', 'bfloat16', 'float16'] as const)(
 
 test('averages take half the memory, and nothing is left behind', () => {
   const bytesOf = (stateDtype: optim.StateDtype) => {
-    const p = tensor(new Float32Array(100_000));
-    p.grad = tensor(new Float32Array(100_000).fill(1));
+    // memory() counts the bytes of the CPU.
+    const p = tensor(new Float32Array(100_000), { device: 'cpu' });
+    p.grad = p.onesLike();
     const before = memory();
     const opt = Adam(p, { lr: 0.1, stateDtype, fused: false });
     for (let i = 0; i < 3; i++) opt.step();

@@ -1,6 +1,7 @@
 import { tensor, type TensorLike } from '../../lib/tensor/create';
 import type { DType } from '../../lib/tensor/dtype';
 import type { Tensor } from '../../lib/tensor/tensor';
+import { slack } from '../support/tensors';
 
 /** Reads a tensor, row-major. */
 export const values = (t: Tensor): number[] => Array.from(t.data(), Number);
@@ -29,5 +30,5 @@ export function expectClose(
 ): void {
   const got = typeof actual === 'number' ? [actual] : 'data' in actual ? values(actual) : actual;
   const wanted = typeof expected === 'number' ? [expected] : expected;
-  if (!(difference(got, wanted) <= tolerance)) expect(got).toEqual(wanted);
+  if (!(difference(got, wanted) <= tolerance * slack)) expect(got).toEqual(wanted);
 }

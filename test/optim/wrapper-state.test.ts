@@ -85,7 +85,9 @@ test('clearState forgets averages and keeps flags', () => {
 });
 
 test('dispose frees it, and every use is refused from then on', () => {
-  const p = param([1], [1]);
+  // memory() counts the bytes of the CPU.
+  const p = tensor([1], { device: 'cpu' });
+  p.grad = p.onesLike();
   const before = memory().bytes;
   const opt = new OptimWrapper(p, torchOptim.Adam);
   opt.step();

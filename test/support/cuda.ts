@@ -8,6 +8,10 @@ export const testDevice = (process.env.FASTOPT_TEST_DEVICE ?? 'cpu') as Device;
 if (testDevice.startsWith('cuda') && !isAvailable())
   throw new Error(`FASTOPT_TEST_DEVICE=${testDevice}: there is no GPU`);
 
+/** What messages say behind a tensor of the tests: ` on cuda:0`, and nothing for the CPU. */
+export const onTestDevice =
+  testDevice === 'cpu' ? '' : ` on ${testDevice.replace(/^cuda$/, 'cuda:0')}`;
+
 /** Keeps the tests of a file, or of a group, on the CPU: what they are about is only there, which a comment tells. */
 export function onCpuOnly(): void {
   beforeAll(() => setDefaultDevice('cpu'));

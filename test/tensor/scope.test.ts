@@ -129,7 +129,7 @@ test('using frees at the end of the block', () => {
 
 test('memory counts live handles and the bytes of the allocator', () => {
   const before = memory();
-  const x = ones([1024, 256]);
+  const x = ones([1024, 256], { device: 'cpu' });
   const view = x.view(-1);
   expect(memory().tensors).toBe(before.tensors + 2);
   expect(memory().bytes - before.bytes).toBeGreaterThanOrEqual(1 << 20);

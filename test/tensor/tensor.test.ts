@@ -1,5 +1,15 @@
 import { inspect } from 'node:util';
-import { arange, full, ones, randn, Tensor, tensor, zeros } from '../../lib/index';
+import {
+  arange,
+  full,
+  getDefaultDevice,
+  ones,
+  randn,
+  Tensor,
+  tensor,
+  zeros,
+} from '../../lib/index';
+import { onCpuOnly, onTestDevice } from '../support/cuda';
 import { thrown } from '../support/tensors';
 
 describe('attributes', () => {
@@ -11,7 +21,7 @@ describe('attributes', () => {
       2,
       6,
       'float32',
-      'cpu',
+      getDefaultDevice(),
     ]);
     expect(x.t().strides).toEqual([1, 3]);
     expect([x.isContiguous, x.t().isContiguous]).toEqual([true, false]);
@@ -42,7 +52,7 @@ describe('reading', () => {
     expect(tensor([[7n]]).item()).toBe(7);
     expect(tensor(true).item()).toBe(1);
     expect(thrown(() => zeros(2).item()).message).toBe(
-      'item: expected a Tensor of one element, got float32[2]; use toArray() or data()',
+      `item: expected a Tensor of one element, got float32[2]${onTestDevice}; use toArray() or data()`,
     );
     expect(thrown(() => zeros(0).item()).code).toBe('ERR_TORCH_ARGUMENT');
   });
@@ -99,8 +109,8 @@ describe('to', () => {
     expect(x.item()).toBe(2);
   });
 
-  test('a GPU that is not there is refused, not fatal', () => {
-    expect(thrown(() => ones(1).cuda())).toMatchObject({
+  test('a device that is not there is refused, not fatal', () => {
+    expect(thrown(() => ones(1).to('cuda:99'))).toMatchObject({
       code: expect.stringMatching(/^ERR_TORCH/),
     });
     expect(thrown(() => ones(1).to('nowhere' as never)).message).toContain("got 'nowhere'");
@@ -108,6 +118,9 @@ describe('to', () => {
 });
 
 describe('printing', () => {
+  // On a GPU it tells the device as well.
+  onCpuOnly();
+
   test('shows values, dtype and whether it needs gradients', () => {
     expect(
       String(
