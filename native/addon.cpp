@@ -17,8 +17,12 @@ NAPI_MODULE_INIT() {
   using namespace fastopt;
   install_counting_allocator();
   auto* data = new std::shared_ptr<AddonData>(std::make_shared<AddonData>());
+  (*data)->warnings.install();
   const auto free_data = [](napi_env, void* pointer, void*) {
-    delete static_cast<std::shared_ptr<AddonData>*>(pointer);
+    const std::unique_ptr<std::shared_ptr<AddonData>> held(
+        static_cast<std::shared_ptr<AddonData>*>(pointer));
+    (*held)->warnings.uninstall();
+    (*held)->warnings.print();
   };
   if (napi_set_instance_data(env, data, free_data, nullptr) != napi_ok) return nullptr;
   try {

@@ -2,6 +2,7 @@ import { loadAddon } from './load';
 import { toTorchError } from './errors';
 import type { Native } from './native';
 import { collectGarbage, isOutOfMemory, outOfMemoryError } from './out-of-memory';
+import { warn } from './warnings';
 
 type AnyFunction = (...args: unknown[]) => unknown;
 
@@ -41,6 +42,7 @@ const raw = loadAddon() as Record<string, AnyFunction>;
 
 /** The addon's functions; errors come as TorchErrors. */
 export const native: Native = translated(raw);
+native.onWarning(warn);
 
 const { callOp } = raw as unknown as Native;
 

@@ -227,6 +227,8 @@ export interface Native {
   generatorSetState(generator: GeneratorHandle, state: TensorHandle): void;
   /** Writes [live tensor handles of this environment, bytes given out by libtorch's CPU allocator]. */
   memory(into: Float64Array): void;
+  /** Calls `listener` with what libtorch warns of, after the call that it warned in; holds it weakly. */
+  onWarning(listener: (text: string) => void): void;
 
   // modules
   createLayer(kind: string, options: Readonly<Record<string, unknown>>): ModuleHandle;

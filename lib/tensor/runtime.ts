@@ -37,7 +37,7 @@ export function getDefaultDevice(): Device {
 /**
  * Makes operators give the same bits each time, or throw where libtorch knows no such way.
  *
- * @param options.warnOnly warns on stderr instead of throwing.
+ * @param options.warnOnly warns instead of throwing: a `TorchWarning` of Node, once for each text.
  */
 export function useDeterministicAlgorithms(
   on: boolean,

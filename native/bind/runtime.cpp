@@ -110,6 +110,15 @@ napi_value generator_set_state(Call& call) {
   return call.undefined();
 }
 
+napi_value on_warning(Call& call) {
+  auto& listener = call.data()->on_warning;
+  napi_ref next = nullptr;
+  check(call.env(), napi_create_reference(call.env(), call[0], 0, &next));
+  if (listener != nullptr) napi_delete_reference(call.env(), listener);
+  listener = next;
+  return call.undefined();
+}
+
 napi_value memory(Call& call) {
   const auto view = typed_array_of(call, call[0], "memory");
   if (view.type != napi_float64_array || view.length < 2) {
@@ -139,6 +148,7 @@ const Functions& runtime_functions() {
       {"generatorState", guarded<generator_state>},
       {"generatorSetState", guarded<generator_set_state>},
       {"memory", guarded<memory>},
+      {"onWarning", guarded<on_warning>},
   };
   return functions;
 }

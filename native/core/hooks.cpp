@@ -1,6 +1,7 @@
 #include "core/hooks.h"
 
 #include <ATen/ThreadLocalState.h>
+#include <c10/util/Exception.h>
 
 #include <condition_variable>
 #include <deque>
@@ -109,10 +110,12 @@ void run_with_hooks_here(HookRunner& runner, const std::function<void()>& pass) 
   const HookScope scope(&server);
   const at::ThreadLocalState state;
   const auto place = cuda::this_place();
+  auto* warnings = c10::WarningUtils::get_warning_handler();
   std::exception_ptr failure;
   std::thread thread([&] {
     try {
       const at::ThreadLocalStateGuard guard(state);
+      const c10::WarningUtils::WarningHandlerGuard warns(warnings);
       cuda::take_place(place);
       pass();
     } catch (...) {

@@ -113,4 +113,25 @@ void throw_to_javascript(napi_env env) noexcept {
   }
 }
 
+void deliver_warnings(napi_env env, AddonData& data) noexcept {
+  napi_value error = nullptr, listener = nullptr, nothing = nullptr;
+  bool failed = false;
+  napi_is_exception_pending(env, &failed);
+  if (failed) napi_get_and_clear_last_exception(env, &error);
+  napi_get_undefined(env, &nothing);
+  if (data.on_warning != nullptr) napi_get_reference_value(env, data.on_warning, &listener);
+  if (listener == nullptr) {
+    data.warnings.print();
+  } else {
+    for (const auto& warning : data.warnings.take()) {
+      const auto& text = warning.msg();
+      napi_value message = nullptr, unused = nullptr;
+      napi_create_string_utf8(env, text.data(), text.size(), &message);
+      napi_call_function(env, nothing, listener, 1, &message, nullptr);
+      napi_get_and_clear_last_exception(env, &unused);
+    }
+  }
+  if (failed) napi_throw(env, error);
+}
+
 }  // namespace fastopt

@@ -16,6 +16,7 @@
 
 #include "core/hooks.h"
 #include "core/op_table.h"
+#include "core/warnings.h"
 
 namespace fastopt {
 
@@ -44,6 +45,8 @@ struct AddonData {
   // Where tensors are made of numbers, if not on the CPU.
   std::optional<at::Device> default_device;
   std::shared_ptr<DeadHooks> dead_hooks = std::make_shared<DeadHooks>();
+  WarningQueue warnings;
+  napi_ref on_warning = nullptr;  // weak: jest's realms come and go
 };
 
 // Refuses what a caller passed; `code` is one of those in lib/internal/errors.ts.
@@ -91,16 +94,23 @@ class Call {
 // Turns the exception in flight into a pending JavaScript error.
 void throw_to_javascript(napi_env env) noexcept;
 
+// Tells JavaScript what libtorch has warned of, also beside a pending error.
+void deliver_warnings(napi_env env, AddonData& data) noexcept;
+
 // The only catch between libtorch and Node.
 template <napi_value (*body)(Call&)>
 napi_value guarded(napi_env env, napi_callback_info info) {
+  napi_value result = nullptr;
+  AddonData* data = nullptr;
   try {
     Call call(env, info);
-    return body(call);
+    data = call.data().get();
+    result = body(call);
   } catch (...) {
     throw_to_javascript(env);
-    return nullptr;
   }
+  if (data != nullptr && data->warnings.waiting()) deliver_warnings(env, *data);
+  return result;
 }
 
 struct Function {

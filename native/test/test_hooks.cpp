@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "core/hooks.h"
+#include "core/warnings.h"
 #include "nn/layer.h"
 
 using namespace fastopt;
@@ -95,11 +96,13 @@ void gradient_hooks_change_the_gradient_and_tell_when_they_die() {
   EXPECT(dead->take().empty());
 }
 
-// Writes down on which thread it is called, and fails for hook 13.
+// Writes down on which thread it is called, and whether gradients are recorded; fails for hook 13.
 struct Witness : HookRunner {
   std::vector<std::thread::id> threads;
+  std::vector<bool> recorded;
   at::Tensor on_gradient(int64_t hook, const at::Tensor& gradient) override {
     threads.push_back(std::this_thread::get_id());
+    recorded.push_back(at::GradMode::is_enabled());
     if (hook == 13) throw std::runtime_error("unlucky");
     return gradient * 2;
   }
@@ -131,6 +134,30 @@ void a_pass_elsewhere_runs_its_hooks_here() {
   EXPECT(refuses<c10::Error>("hook", [&] { y.backward(); }));
 }
 
+void hooks_of_a_pass_elsewhere_have_its_state() {
+  const auto dead = std::make_shared<DeadHooks>();
+  Witness witness;
+  auto x = at::ones({}).requires_grad_();
+  auto y = x * x;
+  add_gradient_hook(x, 1, dead);
+  for (const bool create_graph : {false, true}) {
+    const at::AutoGradMode here(!create_graph);
+    run_with_hooks_here(witness, [&] { y.backward({}, true, create_graph); });
+  }
+  EXPECT(witness.recorded == (std::vector{false, true}));
+  x.mutable_grad().reset();  // it holds a graph that holds x
+}
+
+void a_pass_elsewhere_warns_here() {
+  WarningQueue queue;
+  queue.install();
+  HookRunner runner;
+  run_with_hooks_here(runner, [] { TORCH_WARN("mind the gap"); });
+  queue.uninstall();
+  const auto warnings = queue.take();
+  EXPECT(warnings.size() == 1 && warnings[0].msg() == "mind the gap");
+}
+
 }  // namespace
 
 int main() {
@@ -138,5 +165,7 @@ int main() {
   layer_hooks_need_a_runner();
   gradient_hooks_change_the_gradient_and_tell_when_they_die();
   a_pass_elsewhere_runs_its_hooks_here();
+  hooks_of_a_pass_elsewhere_have_its_state();
+  a_pass_elsewhere_warns_here();
   return exit_code();
 }
