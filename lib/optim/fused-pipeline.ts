@@ -3,7 +3,7 @@ import { recordedProgram } from './elementwise';
 import { toNodes } from './expression-nodes';
 import { passesOf, scalarStates, type Program } from './expression-program';
 import { fusedNumberOf, shareScalars } from './fused-callbacks';
-import type { Callbacks } from './typed';
+import type { AnyCallback, Callbacks } from './typed';
 
 /** A list of callbacks as the kernels take it. */
 export interface FusedPipeline {
@@ -63,6 +63,18 @@ export function fusedPipeline(cbs: Callbacks, beta = false): FusedPipeline | str
     parts.push({ cb, number, program });
   }
   return whyNotInOrder(parts, made) ?? whyNotApart(parts) ?? pipelineOf(parts, made);
+}
+
+/** Names the states that are one number for a whole parameter, as far as recordings tell. */
+export function numberStates(cbs: Iterable<AnyCallback>): ReadonlySet<string> {
+  const list = [...cbs].filter((cb) => isDeclared(cb));
+  const made = new Set(list.flatMap((cb) => cb.makes));
+  const programs = list.map((cb) => recordedProgram(cb)?.((key) => made.has(key)));
+  const others = list.flatMap((cb, i) => (programs[i] ? [] : cb.makes));
+  return scalarStates(
+    programs.flatMap((program) => program ?? []),
+    [...made].filter((key) => !counters.includes(key) && !others.includes(key)),
+  );
 }
 
 function optionalOf({ state, needs, makes }: DeclaredCallback): readonly string[] {

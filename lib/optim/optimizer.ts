@@ -17,6 +17,7 @@ import { gradNorm } from './grad-norm';
 import { newGroup, newHyper } from './groups';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { FusedRun } from './fused';
+import { numberStates } from './fused-pipeline';
 import {
   checkFused,
   checkStateDtype,
@@ -350,7 +351,8 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   }
 
   /**
-   * Takes over a copy of the states and hyper-parameters of `stateDict`, also onto another device.
+   * Takes over a copy of the states and hyper-parameters of `stateDict`, also onto another device. Averages are stored as
+   * this optimizer stores them, whatever `stateDtype` the other had.
    *
    * @throws ArgumentError when it has another number of groups or parameters, or parameters of other shapes; then nothing
    *   has changed.
@@ -362,8 +364,9 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     for (const name of dict.hypers.flatMap(Object.keys))
       checkHyperName('loadStateDict', name, this.cbs);
     this.hypers.forEach((hyper, i) => Object.assign(hyper, dict.hypers[i]));
+    const storage = { dtype: this.stateDtype, numbers: numberStates(this.cbs) };
     params.forEach((p, i) => {
-      loadParamState(p, this.state.get(p), dict.state[i] ?? {});
+      loadParamState(p, this.state.get(p), dict.state[i] ?? {}, storage);
     });
     this.#stepper.release();
   }

@@ -2,8 +2,7 @@ import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import type { Scope } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
-import { narrowState, widenedState } from './narrow-state';
-import type { StateDtype } from './options';
+import { narrowState, widenedState, type StateStorage } from './narrow-state';
 import { mergePatch, type StateMap } from './state';
 import type { Callback, GradParam, Hyper } from './types';
 
@@ -18,7 +17,7 @@ export interface Run {
   readonly bodies: readonly Callback[];
   /** Owns what the callbacks make and do not return; it is emptied after each parameter, so that caches stay warm. */
   readonly scope: Scope;
-  readonly stateDtype: StateDtype;
+  readonly storage: StateStorage;
 }
 
 const none = 0;
@@ -38,19 +37,19 @@ function hasGradient(p: Tensor): p is GradParam {
  * A parameter is left out when it has no gradient, or is frozen without `force_train`.
  */
 export function runCallbacks(run: Run): void {
-  const { paramLists, hypers, states, frozenIdx, bodies, scope, stateDtype } = run;
-  const narrow = stateDtype === 'bfloat16';
+  const { paramLists, hypers, states, frozenIdx, bodies, scope, storage } = run;
+  const narrow = storage.dtype === 'bfloat16';
   paramLists.forEach((group, index) => {
     const hyper = hypers[index] ?? {};
     const frozen = index < frozenIdx;
     for (const p of group) {
       const state = states.get(p);
       if ((frozen && !state.force_train) || !hasGradient(p)) continue;
-      const wide = narrow ? widenedState(p, state) : state;
+      const wide = narrow ? widenedState(p, state, storage) : state;
       try {
         for (const body of bodies) mergePatch(p, wide, body(p, wide, hyper));
       } finally {
-        if (narrow) narrowState(p, state, wide);
+        if (narrow) narrowState(p, state, wide, storage);
       }
       scope.dispose();
     }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { Tensor } from '../tensor/tensor';
 import type { OptimizerStateDict } from './state-dict';
@@ -16,10 +17,6 @@ export interface FastaiStateDict {
 /** Leaves out what fastai doesn't know. */
 export function toFastai({ state, hypers }: OptimizerStateDict): FastaiStateDict {
   return { state, hypers };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function records(what: string, value: unknown): Readonly<Record<string, unknown>>[] {

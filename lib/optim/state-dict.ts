@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
+import { isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { keep } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
-import { clearState, copyRecord, type StateMap } from './state';
+import { storedDtype, type StateStorage } from './narrow-state';
+import { clearState, copyRecord, copyState, type StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
 /** A copy of an optimizer's state and hyper-parameters. */
@@ -46,6 +48,10 @@ function shapesOf({ state, shapes }: OptimizerStateDict, i: number): [string, re
   ];
 }
 
+function isRecords(value: unknown): value is readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) && value.every(isRecord);
+}
+
 /** Refuses a state dict of another number of groups or parameters, or of parameters of other shapes. */
 export function checkStateDict(
   where: string,
@@ -53,9 +59,11 @@ export function checkStateDict(
   groups: number,
   params: readonly Tensor[],
 ): void {
-  const { state, hypers, shapes } = dict;
-  if (!Array.isArray(state) || !Array.isArray(hypers)) {
-    throw new ArgumentError(`${where}: expected { state, hypers } as stateDict() gives it`);
+  const { state, hypers, shapes }: Partial<OptimizerStateDict> = isRecord(dict) ? dict : {};
+  if (!isRecords(state) || !isRecords(hypers)) {
+    throw new ArgumentError(
+      `${where}: expected { state, hypers } as stateDict() gives it, got ${inspect(dict, { depth: 1 })}`,
+    );
   }
   if (hypers.length !== groups) {
     throw new ArgumentError(
@@ -82,9 +90,20 @@ export function checkStateDict(
   }
 }
 
-/** Replaces one parameter's state by a copy of `source`, on the parameter's device. */
-export function loadParamState(p: Tensor, state: ParamState, source: ParamState): void {
-  const copy = keep(copyRecord(source, (tensor) => tensor.to({ device: p.device, copy: true })));
+/** Replaces one parameter's state by a copy of `source`, on the parameter's device, with averages as they are stored here. */
+export function loadParamState(
+  p: Tensor,
+  state: ParamState,
+  source: ParamState,
+  storage: StateStorage,
+): void {
+  const { device } = p;
+  const copies = Object.entries(source).map(([key, value]) => {
+    const dtype = storedDtype(key, value, p, storage);
+    const options = { device, copy: true, ...(dtype && { dtype }) };
+    return [key, copyState(value, (tensor) => tensor.to(options))] as const;
+  });
+  const copy = keep(Object.fromEntries(copies));
   clearState(p, state);
   delete state.do_wd;
   delete state.force_train;

@@ -4,7 +4,8 @@ import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
 import { averageWeights, noExtras, scaleGrads, zeroGrads, type StepExtras } from './extras';
 import { betaIsSet, FusedEngine, noStateYet, type FusedRun } from './fused';
-import { fusedPipeline } from './fused-pipeline';
+import { fusedPipeline, numberStates } from './fused-pipeline';
+import type { StateStorage } from './narrow-state';
 import type { Fused, StateDtype } from './options';
 import { runCallbacks } from './run';
 import type { AnyCallback } from './typed';
@@ -13,7 +14,7 @@ import type { Callback } from './types';
 /** Takes the steps of an optimizer: by the fused kernels where they know its callbacks and tensors, else by the callbacks. */
 export class Stepper {
   readonly #fused: Fused;
-  readonly #stateDtype: StateDtype;
+  #storage: StateStorage;
   readonly #scope = new Scope();
   #cbs: readonly AnyCallback[] = [];
   #bodies: readonly Callback[] = [];
@@ -26,7 +27,7 @@ export class Stepper {
 
   constructor({ fused, stateDtype }: { fused: Fused; stateDtype: StateDtype }) {
     this.#fused = fused;
-    this.#stateDtype = stateDtype;
+    this.#storage = { dtype: stateDtype, numbers: new Set() };
   }
 
   /**
@@ -37,6 +38,7 @@ export class Stepper {
   setCallbacks(cbs: readonly AnyCallback[]): void {
     this.#cbs = [...cbs];
     this.#bodies = cbs.map((cb) => (isDeclared(cb) ? cb.body : cb));
+    this.#storage = { ...this.#storage, numbers: numberStates(cbs) };
     this.#findKernels(false);
   }
 
@@ -45,7 +47,7 @@ export class Stepper {
     if (typeof pipeline === 'string') this.#leaveToCallbacks(pipeline);
     this.release();
     this.#engine =
-      typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline, this.#stateDtype);
+      typeof pipeline === 'string' ? undefined : new FusedEngine(pipeline, this.#storage.dtype);
   }
 
   /** Takes one step; the tensors that callbacks make on the way are freed. */
@@ -94,7 +96,7 @@ export class Stepper {
       noGrad(() => {
         scaleGrads(params, gradScale);
         scope.run(() => {
-          runCallbacks({ ...run, bodies, scope, stateDtype: this.#stateDtype });
+          runCallbacks({ ...run, bodies, scope, storage: this.#storage });
         });
         if (average) averageWeights(params, average);
         if (zeroGrad) zeroGrads(params);

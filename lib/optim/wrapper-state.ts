@@ -31,7 +31,7 @@ export function readState(optimizer: OptimizerHandle, index: number): ParamState
   );
 }
 
-/** Gives libtorch a copy of a parameter's state, on the parameter's device; does nothing for an empty one. */
+/** Gives libtorch a copy of a parameter's state, with its device and dtype, as PyTorch does; does nothing for an empty one. */
 export function writeState(
   optimizer: OptimizerHandle,
   kind: TorchKind,
@@ -43,7 +43,11 @@ export function writeState(
   const entries = Object.entries(rest);
   if (entries.length === 0) return;
   const handleOf = (value: unknown): TensorHandle => {
-    if (value instanceof Tensor) return Tensor.handleOf(value.to({ device: p.device, copy: true }));
+    if (value instanceof Tensor) {
+      const isReal = [value, p].every(({ dtype }) => dtype.includes('float'));
+      const { device, dtype } = p;
+      return Tensor.handleOf(value.to({ device, copy: true, ...(isReal && { dtype }) }));
+    }
     throw new ArgumentError(
       `loadStateDict: expected numbers and tensors in the state of parameter ${index}, got ${inspect(value, { depth: 0 })}`,
     );

@@ -1,7 +1,7 @@
 import { manualSeed, memory, optim, randn, tensor, type DType, type Tensor } from '../../lib/index';
 import { values } from './support';
 
-const { Adam, Lamb, Larc, Nadam, Optimizer, Ranger, SGD } = optim;
+const { Adam, Lamb, Larc, Nadam, OptimWrapper, Optimizer, Ranger, SGD, torchOptim } = optim;
 
 // Rounds a number to bfloat16, to nearest even.
 function rounded(x: number): number {
@@ -113,6 +113,98 @@ test('a state of float32 that is loaded becomes bfloat16 at the next step', () =
   opt.step();
   expect(opt.explain()).toContain('in one pass');
   for (const each of [wide, opt]) each.dispose();
+});
+
+const bothDtypes = ['float32', 'bfloat16'] as const;
+const ways: [string, (from: optim.Optimizer, to: optim.Optimizer) => void][] = [
+  ['a state dict', (from, to) => to.loadStateDict(from.stateDict())],
+  ["fastai's layout", (from, to) => to.fromFastai(from.toFastai())],
+];
+
+describe.each(ways)('loaded from %s', (_, load) => {
+  test.each([bothDtypes, bothDtypes.toReversed()] as [optim.StateDtype, optim.StateDtype][])(
+    'averages of %s become %s, and the next step is fused',
+    (from, to) => {
+      for (const make of [Adam, Larc, Ranger]) {
+        const p = tensor([1, 2, 3]);
+        p.grad = tensor([1, 1, 1]);
+        const saved = make(p, { lr: 0.1, stateDtype: from });
+        saved.step();
+        const opt = make(p, { lr: 0.1, stateDtype: to, fused: true });
+        load(saved, opt);
+        for (const each of [saved, opt]) {
+          const { grad_avg, slow_weights, local_lr } = each.state.get(p);
+          expect(grad_avg?.dtype).toBe(each === opt ? to : from);
+          for (const exact of [slow_weights, local_lr])
+            if (exact) expect(exact).toHaveProperty('dtype', 'float32');
+        }
+        opt.step();
+        expect(opt.state.get(p).grad_avg?.dtype).toBe(to);
+        for (const each of [saved, opt]) each.dispose();
+      }
+    },
+  );
+});
+
+test.each(['float16', 'bfloat16', 'float32'] as const)(
+  'averages that fastai kept as %s, as its parameters, are float32 here',
+  (dtype) => {
+    const p = tensor([1, 2], { dtype });
+    p.grad = tensor([1, 1], { dtype });
+    const average = tensor([0.5, 0.25], { dtype });
+    const opt = Adam(p, { lr: 0.1, fused: true });
+    opt.fromFastai({ state: [{ grad_avg: average, sqr_avg: average, step: 1 }], hypers: [{}] });
+    expect(opt.state.get(p).sqr_avg).toHaveProperty('dtype', 'float32');
+    expect(values(opt.state.get(p).grad_avg!)).toEqual([0.5, 0.25]);
+    opt.step();
+    opt.dispose();
+  },
+);
+
+test('what is no average is loaded as it is', () => {
+  const p = tensor([1, 2]);
+  const opt = SGD(p, { lr: 0.1, stateDtype: 'bfloat16' });
+  const state = {
+    mask: tensor([true, false]),
+    counts: tensor([1n, 2n]),
+    scale: tensor(0.1, { dtype: 'float64' }),
+    list: [tensor([1, 2])],
+  };
+  opt.loadStateDict({ state: [state], hypers: [{}] });
+  const { mask, counts, scale, list } = opt.state.get(p) as unknown as typeof state;
+  const dtypes = [mask, counts, scale, ...list].map(({ dtype }) => dtype);
+  expect(dtypes).toEqual(['bool', 'int64', 'float64', 'float32']);
+  opt.dispose();
+});
+
+test("libtorch's optimizers keep averages in the dtype of their parameters, as PyTorch does", () => {
+  const p = tensor([1, 2]);
+  p.grad = tensor([1, 1]);
+  const opt = new OptimWrapper(p, torchOptim.Adam, { lr: 0.1 });
+  const average = tensor([0.5, 0.25], { dtype: 'bfloat16' });
+  opt.loadStateDict({ state: [{ exp_avg: average, exp_avg_sq: average, step: 3 }], hypers: [{}] });
+  opt.step();
+  expect(opt.stateDict().state[0]).toMatchObject({
+    exp_avg: { dtype: 'float32' },
+    exp_avg_sq: { dtype: 'float32' },
+    step: 4,
+  });
+  opt.dispose();
+});
+
+test('the number of a parameter without dimensions is no average', () => {
+  const steps = (['auto', false] as const).map((fused) => {
+    const p = tensor(2);
+    p.grad = tensor(1);
+    const opt = Larc(p, { lr: 0.1, stateDtype: 'bfloat16', fused });
+    for (let i = 0; i < 3; i++) opt.step();
+    expect(opt.explain()).toContain(fused ? 'in 2 passes' : 'as fused is false');
+    expect(opt.state.get(p).local_lr).toHaveProperty('dtype', 'float32');
+    expect(opt.state.get(p).grad_avg).toHaveProperty('dtype', 'bfloat16');
+    opt.dispose();
+    return p.item();
+  });
+  expect(steps[0]).toBeCloseTo(steps[1]!, 3);
 });
 
 test('other dtypes and float64 parameters are refused', () => {
