@@ -43,6 +43,10 @@ function handleOf(value: unknown): TensorHandle | undefined {
   return value instanceof Tensor && !value.isDisposed ? Tensor.handleOf(value) : undefined;
 }
 
+function sameItems(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
+}
+
 /**
  * Steps all parameters of an optimizer in one native call. The states stay what callbacks make of them, ordinary objects and
  * tensors, so that any step may go either way.
@@ -63,6 +67,8 @@ export class FusedEngine {
   #values: unknown[] = [];
   #averaged: readonly Tensor[] = [];
   #plan: PlanHandle | undefined;
+  // The plan for other averaged weights: those of a Lookahead and of an EMA take turns.
+  #spare: { plan: PlanHandle; averaged: readonly Tensor[] } | undefined;
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
@@ -86,10 +92,10 @@ export class FusedEngine {
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
   step(run: FusedRun, extras: StepExtras): string | undefined {
     this.#setParams(run);
-    const changed = this.#read(run.frozenIdx);
-    const others = this.#takeAverage(extras.average);
-    if (changed || others || this.#plan === undefined || this.#someDisposed()) {
-      const reason = this.#replan();
+    if (this.#read(run.frozenIdx) || this.#someDisposed()) this.#dropPlans();
+    this.#takeAverage(extras.average);
+    if (this.#plan === undefined) {
+      const reason = this.#makePlan();
       if (reason !== undefined) return reason;
     }
     const unfit = this.#readHypers(run.hypers, extras);
@@ -112,23 +118,30 @@ export class FusedEngine {
   }
 
   dispose(): void {
-    if (this.#plan !== undefined) native.fusedDispose(this.#plan);
-    this.#plan = undefined;
+    this.#dropPlans();
     this.#states = [];
     this.#values = [];
     this.#averaged = [];
     this.#changesSeen = -1;
   }
 
-  // Tells whether the plan has to be made with other averaged weights; a step without them leaves it as it is.
-  #takeAverage(average: WeightAverage | undefined): boolean {
-    if (average === undefined) return false;
+  #dropPlans(): void {
+    for (const plan of [this.#plan, this.#spare?.plan])
+      if (plan !== undefined) native.fusedDispose(plan);
+    this.#plan = this.#spare = undefined;
+  }
+
+  // Takes the plan with these averaged weights, where there is one; a step without them leaves it as it is.
+  #takeAverage(average: WeightAverage | undefined): void {
+    if (average === undefined) return;
     const { weights } = average;
-    const known = this.#averaged;
-    if (weights.length === known.length && weights.every((each, i) => each === known[i]))
-      return false;
+    if (sameItems(weights, this.#averaged)) return;
+    const [plan, spare] = [this.#plan, this.#spare];
+    const fits = spare !== undefined && sameItems(weights, spare.averaged);
+    if (spare && !fits) native.fusedDispose(spare.plan);
+    this.#spare = plan && { plan, averaged: this.#averaged };
+    this.#plan = fits ? spare.plan : undefined;
     this.#averaged = [...weights];
-    return true;
   }
 
   #setParams({ paramLists, states }: FusedRun): void {
@@ -189,16 +202,16 @@ export class FusedEngine {
   #someDisposed(): boolean {
     if (Tensor.disposals === this.#disposalsSeen) return false;
     this.#disposalsSeen = Tensor.disposals;
+    const isGone = (each: Tensor): boolean => each.isDisposed;
     return (
-      this.#params.some((p) => p.isDisposed) ||
+      this.#params.some(isGone) ||
       this.#values.some((value) => value instanceof Tensor && value.isDisposed) ||
-      this.#averaged.some((average) => average.isDisposed)
+      this.#averaged.some(isGone) ||
+      (this.#spare?.averaged.some(isGone) ?? false)
     );
   }
 
-  #replan(): string | undefined {
-    if (this.#plan !== undefined) native.fusedDispose(this.#plan);
-    this.#plan = undefined;
+  #makePlan(): string | undefined {
     const { numbers, programs, states, unkept } = this.#pipeline;
     const found = unkept.find((key) => this.#states.some((state) => state[key] !== undefined));
     if (found !== undefined) return `a state has a ${found} that no callback keeps up`;

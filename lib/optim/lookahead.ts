@@ -43,7 +43,7 @@ export interface FastaiLookaheadDict extends FastaiStateDict {
 export class Lookahead extends Optimizer {
   readonly k: number;
   readonly alpha: number;
-  #average: WeightAverage | undefined;
+  #average: WeightAverage | (() => void) | undefined;
 
   /**
    * @throws UnknownOptionError for another option; ArgumentError when `k` is no positive integer, or `opt` is an optimizer
@@ -84,19 +84,20 @@ export class Lookahead extends Optimizer {
     });
     const due = states.map(({ count = 0 }) => (count + 1) % this.k === 0);
     const average = { weights, share: this.alpha, restore: true };
-    const together = due.every(Boolean);
-    this.#average = together ? average : undefined;
-    super.step(options);
     // Those of a group that was added later have counted less.
-    const isDue = (_: Tensor, i: number): boolean => !together && due[i] === true;
-    noGrad(() => {
-      averageWeights(params.filter(isDue), { ...average, weights: weights.filter(isDue) });
-    });
+    const isDue = (_: Tensor, i: number): boolean => due[i] === true;
+    const apart = (): void => {
+      noGrad(() => {
+        averageWeights(params.filter(isDue), { ...average, weights: weights.filter(isDue) });
+      });
+    };
+    this.#average = due.every(Boolean) ? average : due.some(Boolean) ? apart : undefined;
+    super.step(options);
     for (const state of states) state.count = (state.count ?? 0) + 1;
   }
 
   /** @internal */
-  protected override averageInStep(): WeightAverage | undefined {
+  protected override ownAverage(): WeightAverage | (() => void) | undefined {
     return this.#average;
   }
 

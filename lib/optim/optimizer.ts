@@ -255,16 +255,17 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.checkLive('step');
     this.#adopt();
     const extras = options ? this.extrasOf(options) : noExtras;
-    const own = this.averageInStep();
+    const own = this.ownAverage();
     const follower = own ? undefined : this.#followers[0];
-    const average = own ?? follower?.next();
+    const average = typeof own === 'object' ? own : follower?.next();
     this.#stepper.step(this.#run(), average ? { ...extras, average } : extras);
+    if (typeof own === 'function') own();
     follower?.arrive();
     this.followWeights(follower);
   }
 
-  /** @internal What a step averages in its own pass; `Lookahead` has something. */
-  protected averageInStep(): WeightAverage | undefined {
+  /** @internal What a step averages in its own pass, or does after it, before those that follow; `Lookahead` has something. */
+  protected ownAverage(): WeightAverage | (() => void) | undefined {
     return undefined;
   }
 

@@ -1,3 +1,4 @@
+import { native } from '../../lib/internal/binding';
 import { manualSeed, optim, randn, tensor, zeros, type DType, type Tensor } from '../../lib/index';
 import { difference, expectClose, param, values } from './support';
 
@@ -93,6 +94,37 @@ test.each(['bfloat16', 'float16'] as const)('%s weights are averaged in float32'
       expect(difference(fused[key][i]!, wanted)).toBeLessThan(dtype === 'bfloat16' ? 0.1 : 0.02),
     );
   }
+});
+
+test.each(['auto', false] as const)(
+  'an EMA averages what a Lookahead puts back, also where groups count differently: fused %p',
+  (fused) => {
+    const [a, b] = [param([1, 2], [1, -1]), param([5], [2])];
+    const opt = new Lookahead(SGD(a, { lr: 0.5, fused }), { k: 3 });
+    opt.step();
+    opt.addParamGroup(b);
+    const ema = new EMA(opt, { decay: 0.75 });
+    let expected = [a, b].map(values);
+    for (let step = 0; step < 7; step++) {
+      opt.step();
+      expected = [a, b].map((p, i) => values(p).map((w, k) => 0.75 * expected[i]![k]! + 0.25 * w));
+    }
+    ema.averages.forEach((average, i) => expectClose(average, expected[i]!));
+    ema.dispose();
+    opt.dispose();
+  },
+);
+
+test('a Lookahead and its EMA take turns, and make no new plan for it', () => {
+  const opt = new Lookahead(SGD(param([1, 2], [1, 1]), { lr: 0.5, fused: true }), { k: 2 });
+  const ema = new EMA(opt);
+  for (let step = 0; step < 4; step++) opt.step();
+  const plans = jest.spyOn(native, 'fusedPlan');
+  for (let step = 0; step < 8; step++) opt.step();
+  expect(plans).not.toHaveBeenCalled();
+  plans.mockRestore();
+  ema.dispose();
+  opt.dispose();
 });
 
 const frozenPair = (fused: optim.Fused) => {
