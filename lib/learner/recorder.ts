@@ -37,6 +37,8 @@ export class Recorder extends Callback {
     this.#losses.push(this.#smoothLoss);
   });
   readonly #validLoss = new AvgLoss();
+  // What is measured in a pass that isn't over.
+  #measuring: readonly Metric[] = [];
   #row: (number | undefined)[] = [];
   #leftTrain = false;
   #leftValid = false;
@@ -80,11 +82,23 @@ export class Recorder extends Callback {
   }
 
   override beforeTrain(learn: Learner): void {
-    if (this.trainMetrics) for (const metric of learn.metrics) metric.reset();
+    this.#begin(this.#trained(learn));
   }
 
   override beforeValidate(learn: Learner): void {
-    for (const metric of this.#validated(learn)) metric.reset();
+    this.#begin(this.#validated(learn));
+  }
+
+  #begin(metrics: readonly Metric[]): void {
+    for (const metric of metrics) metric.reset();
+    this.#measuring = metrics;
+  }
+
+  // Reads what was measured: numbers that wait on a device hold memory there.
+  #end(): (number | undefined)[] {
+    const metrics = this.#measuring;
+    this.#measuring = [];
+    return metrics.map(({ value }) => value);
   }
 
   #trained(learn: Learner): readonly Metric[] {
@@ -112,16 +126,14 @@ export class Recorder extends Callback {
     this.#leftValid = true;
   }
 
-  override afterTrain(learn: Learner): void {
+  override afterTrain(_learn: Learner): void {
     this.#pending.read();
-    const measured = [this.#average, ...this.#trained(learn)];
-    this.#row.push(...measured.map(({ value }) => (this.#leftTrain ? undefined : value)));
+    const measured = [this.#average.value, ...this.#end()];
+    this.#row.push(...measured.map((value) => (this.#leftTrain ? undefined : value)));
   }
 
-  override afterValidate(learn: Learner): void {
-    this.#row.push(
-      ...this.#validated(learn).map(({ value }) => (this.#leftValid ? undefined : value)),
-    );
+  override afterValidate(_learn: Learner): void {
+    this.#row.push(...this.#end().map((value) => (this.#leftValid ? undefined : value)));
   }
 
   override afterEpoch(learn: Learner): void {
@@ -133,9 +145,10 @@ export class Recorder extends Callback {
 
   override afterFit(_learn: Learner): void {
     this.#pending.read();
+    this.#end(); // of a pass that was left half-way
   }
 
-  override onError(_learn: Learner, _error: unknown): void {
-    this.#pending.read();
+  override onError(learn: Learner, _error: unknown): void {
+    this.afterFit(learn);
   }
 }

@@ -5,19 +5,21 @@ import {
   AvgMetric,
   AvgSmoothLoss,
   Callback,
+  CancelFitException,
   CancelTrainException,
   CancelValidException,
   DataLoader,
   errorRate,
   Learner,
   mae,
+  memory,
   mse,
   nn,
   tensor,
   topKAccuracy,
 } from '../../lib/index';
 import { thrown } from '../support/tensors';
-import { tinyData, tinyLearner, tinyModel } from './tiny';
+import { at, tinyData, tinyLearner, tinyModel } from './tiny';
 
 const golden = JSON.parse(readFileSync(join(__dirname, '../golden/learner.json'), 'utf8')) as {
   smooth: { losses: number[]; values: number[] };
@@ -157,3 +159,30 @@ test('a metric of no batches has no value', () => {
   expect(new AvgMetric(accuracy).value).toBeUndefined();
   expect(new AvgMetric(() => 1).name).toBe('metric');
 });
+
+test.each<[string, boolean, () => void]>([
+  ['training that fails', true, () => fail()],
+  ['a validation that fails', false, () => fail()],
+  ['a validation that ends the fit', false, () => cancel()],
+])('%s leaves none of its numbers on the device', async (_, inTraining, leave) => {
+  const learn = tinyLearner({ metrics: [accuracy, (pred) => pred.mean()] });
+  learn.recorder.trainMetrics = true;
+  await learn.fit(1);
+  const before = memory().tensors;
+  const cb = new Callback({
+    afterBatch: ({ training }) => {
+      if (training === inTraining) leave();
+    },
+  });
+  await learn.fit(1, { cbs: at(100, cb) }).catch(() => undefined);
+  expect(memory().tensors).toBe(before);
+  expect(learn.metrics[0]!.value).toEqual(expect.any(Number));
+});
+
+function fail(): never {
+  throw new Error('stop');
+}
+
+function cancel(): never {
+  throw new CancelFitException();
+}
