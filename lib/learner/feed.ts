@@ -50,17 +50,44 @@ async function take(
   }
 }
 
+// Waits for what is on its way, and tells whether it came before the signal: it may never come.
+async function comesBefore(signal: AbortSignal, coming: Promise<unknown>): Promise<boolean> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<boolean>((resolve) => {
+    stop = () => {
+      resolve(false);
+    };
+  });
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  const isHere = () => true;
+  try {
+    return await Promise.race([coming.then(isHere, isHere), aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /**
  * Gives the batches of an epoch on a device. While one that was copied there is in use, the next one is asked for and begins
  * its way: a loader may free its own tensors once it is asked for more, so those that weren't copied have no other beside them.
+ *
+ * @param signal ends it, also while a batch is awaited.
  */
-export async function* feed(dl: Loader, transfer: Transfer): AsyncGenerator<Fed> {
+export async function* feed(
+  dl: Loader,
+  transfer: Transfer,
+  signal?: AbortSignal,
+): AsyncGenerator<Fed> {
   const source = batchesOf(dl);
   let ahead: Promise<Coming | undefined> | undefined;
   try {
     for (;;) {
-      const batch = await (ahead ?? take(source, transfer));
+      ahead ??= take(source, transfer);
+      if (signal && !(await comesBefore(signal, ahead))) return;
+      const coming = ahead;
       ahead = undefined;
+      const batch = await coming;
       if (!batch) return;
       if (batch.copied) {
         ahead = take(source, transfer);

@@ -152,7 +152,7 @@ export class Loop {
     learn.dl = dl;
     learn.nIter = dl.length;
     learn.iter = -1;
-    for await (const { xb, yb, scope } of feed(dl, this.#transfer)) {
+    for await (const { xb, yb, scope } of feed(dl, this.#transfer, this.#signal)) {
       learn.iter += 1;
       try {
         learn.setBatch(xb, yb);
@@ -164,11 +164,15 @@ export class Loop {
       }
       // Requests, timers and signals get their turn.
       await setImmediate();
-      if (this.#signal?.aborted) {
-        this.#stopped = true;
-        throw new CancelFitException('aborted');
-      }
+      this.#checkSignal();
     }
+    this.#checkSignal();
+  }
+
+  #checkSignal(): void {
+    if (!this.#signal?.aborted) return;
+    this.#stopped = true;
+    throw new CancelFitException('aborted');
   }
 
   #forward(): void {

@@ -62,7 +62,7 @@ export interface FitOptions {
   readonly resetOpt?: boolean;
   /** Leaves out the epochs before this one; schedules count them. */
   readonly startEpoch?: number;
-  /** Stops between two batches: callbacks get `afterCancelFit` and `afterFit`, then the fit fails with the signal's reason. */
+  /** Stops between two batches, also while one is awaited: callbacks get `afterCancelFit` and `afterFit`, then the fit fails with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 

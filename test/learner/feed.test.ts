@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { isAvailable } from '../../lib/cuda';
 import { feed } from '../../lib/learner/feed';
@@ -101,6 +102,48 @@ test('a loop that is left frees what was copied ahead, and closes the loader', a
   expect(log).not.toContain('make 2');
   scope.dispose();
   expect(memory().tensors).toBe(before);
+});
+
+test('a signal ends the wait for a batch, which is freed when it comes after all', async () => {
+  const log: string[] = [];
+  const before = memory().tensors;
+  let arrive = (): void => undefined;
+  const arrival = new Promise<void>((resolve) => (arrive = resolve));
+  const dl: Loader = {
+    length: 2,
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield [tensor(0)] as Batch;
+        await arrival;
+        yield [tensor(1)] as Batch;
+      } finally {
+        log.push('closed');
+      }
+    },
+  };
+  const controller = new AbortController();
+  const { signal } = controller;
+  for await (const fed of feed(dl, copying(log), signal)) {
+    log.push('use');
+    fed.scope.dispose();
+    globalThis.setTimeout(() => controller.abort(), 5);
+  }
+  expect(log).toEqual(['copy 0', 'wait 0', 'use']);
+  arrive();
+  await setTimeout(5);
+  expect(log).toEqual(['copy 0', 'wait 0', 'use', 'copy 1', 'closed']);
+  // The loader's own two.
+  expect(memory().tensors).toBe(before + 2);
+});
+
+test('a signal leaves no listener behind', async () => {
+  const { signal } = new AbortController();
+  const before = getEventListeners(signal, 'abort').length;
+  const x = zeros([1]);
+  for await (const { scope } of feed([[x], [x], [x]], transferTo('cpu'), signal)) {
+    scope.dispose();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(before);
+  }
 });
 
 test('a failure comes in the turn of its batch, and what went before is used', async () => {

@@ -8,10 +8,12 @@ import {
   nn,
   optim,
   Optimizer,
+  prefetch,
   SGD,
   tensor,
   zeros,
   type Batch,
+  type Loader,
   type Tensor,
 } from '../../lib/index';
 import { failure, tinyData, tinyLearner, tinyModel, weights } from './tiny';
@@ -276,4 +278,31 @@ test('an aborted fit stops between batches, after its callbacks, and fails with 
   expect(await failure(learn.fit(1, { signal: controller.signal }))).toBe(error);
   expect(learn.recorder.losses).toHaveLength(2);
   await learn.fit(1);
+});
+
+test.each<[string, (dl: Loader) => Loader]>([
+  ['a loader', (dl) => dl],
+  ['prefetch', prefetch],
+])('a signal ends a fit that waits for a batch which never comes, of %s', async (_, wrap) => {
+  const train: Loader = {
+    length: 8,
+    async *[Symbol.asyncIterator]() {
+      yield [zeros([2, 3]), tensor([0n, 1n])] as Batch;
+      await new Promise<never>(() => undefined);
+    },
+  };
+  const learn = new Learner({ train: wrap(train) }, new nn.Linear(3, 2), {
+    ...{ lossFunc: nn.crossEntropy, progress: false },
+  });
+  const controller = new AbortController();
+  const events: string[] = [];
+  const cb = new Callback({
+    afterBatch: () => void setTimeout(() => controller.abort(new Error('enough')), 5),
+    afterCancelFit: () => void events.push('cancelled'),
+    afterFit: () => void events.push('fit'),
+  });
+  const error = await failure(learn.fit(1, { cbs: cb, signal: controller.signal }));
+  expect(error.message).toBe('enough');
+  expect(events).toEqual(['cancelled', 'fit']);
+  expect(learn.recorder.losses).toHaveLength(1);
 });
