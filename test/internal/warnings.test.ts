@@ -63,8 +63,7 @@ test('each thread has its own, and nothing goes to stderr by itself', () => {
       await new Promise(setImmediate);
       if (!isMainThread) return parentPort.postMessage(seen);
       const worker = new Worker(process.env.PROGRAM, { eval: true });
-      const [theirs] = await once(worker, 'message');
-      await once(worker, 'exit');
+      const [[theirs]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
       tensor([1]).var();
       await new Promise(setImmediate);
       console.log(JSON.stringify([seen, theirs]));
