@@ -8,7 +8,9 @@ export type CudaDevice = number | 'cuda' | `cuda:${number}`;
 /** Returns the index of a GPU, the current one's where none is given; whether it is there, the addon checks. */
 export function indexOf(where: string, device: CudaDevice | undefined): number {
   if (device === undefined || device === 'cuda') return native.cudaCurrentDevice();
-  const index = typeof device === 'number' ? device : Number(/^cuda:(\d+)$/.exec(device)?.[1]);
+  const given: unknown = device;
+  const name = typeof given === 'string' ? /^cuda:(\d+)$/.exec(given)?.[1] : undefined;
+  const index = typeof given === 'number' ? given : Number(name);
   if (Number.isSafeInteger(index) && index >= 0) return index;
   throw new ArgumentError(
     `${where}: expected a GPU such as 0 or 'cuda:0', got ${inspect(device, { depth: 0 })}`,

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { native } from '../internal/binding';
+import { checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import type { EventHandle, StreamId } from '../internal/native';
 import { checkOptions } from '../internal/options';
@@ -43,11 +44,13 @@ export class Stream {
 
   /** Tells whether two objects are the same stream. */
   equals(other: Stream): boolean {
-    return this.device === other.device && this.#id === checkStream('equals', other).#id;
+    const { device } = checkStream('cuda.Stream.equals', other);
+    return this.device === device && this.#id === other.#id;
   }
 
   /** Runs a synchronous function whose work for this stream's GPU goes to this stream. */
   run<T>(body: () => T): T {
+    checkFunction('cuda.Stream.run', body);
     const before = native.cudaExchangeStream(this.device, this.#id);
     try {
       return refusePromise('cuda.Stream.run', body());
@@ -63,12 +66,12 @@ export class Stream {
 
   /** Lets this stream go on only when `event` has happened; the program itself goes on at once. */
   waitEvent(event: Event): void {
-    event.wait(this);
+    checkEvent('cuda.Stream.waitEvent', event).wait(this);
   }
 
   /** Puts an event, a new one where none is given, behind the work so far. */
   recordEvent(event = new Event()): Event {
-    event.record(this);
+    checkEvent('cuda.Stream.recordEvent', event).record(this);
     return event;
   }
 
@@ -87,6 +90,11 @@ export class Stream {
   synchronize(): void {
     native.cudaSynchronizeStream(this.device, this.#id);
   }
+}
+
+function checkEvent(where: string, value: unknown): Event {
+  if (value instanceof Event) return value;
+  throw new ArgumentError(`${where}: expected a cuda.Event, got ${inspect(value, { depth: 0 })}`);
 }
 
 function checkStream(where: string, value: unknown): Stream {
@@ -154,11 +162,7 @@ export class Event {
 
   /** Returns the milliseconds from this event to `end`; both measure time and have happened. */
   elapsedTime(end: Event): number {
-    if (!(end instanceof Event)) {
-      throw new ArgumentError(
-        `cuda.Event.elapsedTime: expected a cuda.Event, got ${inspect(end, { depth: 0 })}`,
-      );
-    }
+    checkEvent('cuda.Event.elapsedTime', end);
     return native.cudaElapsedTime(this.#handle, end.#handle);
   }
 }

@@ -3,7 +3,7 @@ import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { where } from '../ops';
 import { arange, rand, randint } from '../tensor/create';
-import type { Generator } from '../tensor/generator';
+import { checkGenerator, type Generator } from '../tensor/generator';
 import type { Tensor } from '../tensor/tensor';
 import type { BatchTransform } from './data-loader';
 
@@ -43,6 +43,7 @@ function sizesOf(name: string, x: Tensor): Sizes {
  */
 export function randomCrop(padding: number, options: RandomCropOptions = {}): BatchTransform {
   checkOptions('randomCrop', options, ['generator']);
+  checkGenerator('randomCrop', options.generator);
   if (!Number.isSafeInteger(padding) || padding < 1) {
     throw new ArgumentError(
       `randomCrop: expected a padding of whole pixels from 1 up, got ${inspect(padding)}`,
@@ -77,7 +78,8 @@ export function randomCrop(padding: number, options: RandomCropOptions = {}): Ba
 export function randomFlip(options: RandomFlipOptions = {}): BatchTransform {
   checkOptions('randomFlip', options, ['p', 'generator']);
   const { p = 0.5, ...drawn } = options;
-  if (!(p >= 0 && p <= 1))
+  checkGenerator('randomFlip', drawn.generator);
+  if (typeof p !== 'number' || !(p >= 0 && p <= 1))
     throw new ArgumentError(`randomFlip: expected a share p from 0 to 1, got ${inspect(p)}`);
   return (x, y) => {
     const [items] = sizesOf('randomFlip', x);

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
+import { checkFlags, checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { arange, randperm } from '../tensor/create';
-import { Generator } from '../tensor/generator';
+import { checkGenerator, Generator } from '../tensor/generator';
 import { keep, tidy } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { Device } from '../tensor/dtype';
@@ -31,7 +32,14 @@ export interface DataLoaderOptions {
 
 const optionNames = ['bs', 'shuffle', 'dropLast', 'seed', 'generator', 'transform'];
 
-function countItems([x, y]: TensorPair): number {
+function countItems(tensors: TensorPair): number {
+  const given: unknown = tensors;
+  if (!Array.isArray(given)) {
+    throw new ArgumentError(
+      `DataLoader: expected [x, y], inputs and targets, got ${inspect(given, { depth: 0 })}`,
+    );
+  }
+  const [x, y] = tensors;
   const [items = 0] = checkTensor('DataLoader', x).shape;
   const [targets = 0] = checkTensor('DataLoader', y).shape;
   if (items > 0 && items === targets) return items;
@@ -73,13 +81,17 @@ export class DataLoader {
     if (!Number.isSafeInteger(bs) || bs < 1) {
       throw new ArgumentError(`DataLoader: expected a batch size bs from 1 up, got ${inspect(bs)}`);
     }
+    checkFlags('DataLoader', options, ['shuffle', 'dropLast']);
+    checkGenerator('DataLoader', generator);
+    const transforms: readonly BatchTransform[] = [transform ?? []].flat();
+    for (const each of transforms) checkFunction('DataLoader: transform', each);
     this.items = countItems(tensors);
     this.bs = bs;
     this.shuffle = shuffle;
     this.dropLast = dropLast;
     this.generator = generator ?? (seed === undefined ? undefined : new Generator({ seed }));
     this.#tensors = tensors;
-    this.#transforms = typeof transform === 'function' ? [transform] : (transform ?? []);
+    this.#transforms = transforms;
   }
 
   /** The number of batches. */

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+import { ArgumentError } from '../internal/errors';
 import { tensor } from '../tensor/create';
 import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
@@ -7,6 +9,14 @@ import type { BatchTransform } from './data-loader';
 function perChannel(values: readonly number[], device: Device): Tensor {
   const pinMemory = device.startsWith('cuda');
   return tensor(values, { pinMemory }).view([1, -1, 1, 1]).to(device, { nonBlocking: true });
+}
+
+function checkNumbers(name: string, values: unknown): void {
+  const isNumber = (value: unknown): boolean => typeof value === 'number';
+  if (Array.isArray(values) && values.length > 0 && values.every(isNumber)) return;
+  throw new ArgumentError(
+    `normalizeImages: expected ${name} of one number for each channel, got ${inspect(values, { depth: 0 })}`,
+  );
 }
 
 /**
@@ -20,6 +30,8 @@ function perChannel(values: readonly number[], device: Device): Tensor {
  * ```
  */
 export function normalizeImages(mean: readonly number[], std: readonly number[]): BatchTransform {
+  checkNumbers('mean', mean);
+  checkNumbers('std', std);
   return (x, y) => {
     const [means, deviations] = [perChannel(mean, x.device), perChannel(std, x.device)];
     return [x.float().div_(255).sub_(means).div_(deviations), y];

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { DataLoader } from './data-loader';
-import type { Batch, Loader } from './types';
+import { checkLoader, type Batch, type Loader } from './types';
 
 /** The options of `prefetch`. */
 export interface PrefetchOptions {
@@ -29,6 +29,7 @@ export function prefetch(loader: Loader, options: PrefetchOptions = {}): Loader 
       `prefetch: expected a count of batches from 1 up, got ${inspect(count)}`,
     );
   }
+  checkLoader('prefetch', loader);
   if (loader instanceof DataLoader) return loader;
   return {
     get length() {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import type { Batch, DataLoaders, Loader } from '../data/types';
+import { checkLoader, type Batch, type DataLoaders } from '../data/types';
+import { checkRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { Tensor } from '../tensor/tensor';
 
@@ -22,24 +23,9 @@ export function readBatch(batch: Batch): [xb: Tensor[], yb: Tensor[]] {
   return [x, y];
 }
 
-function isLoader(value: unknown): value is Loader {
-  if (typeof value !== 'object' || value === null || !('length' in value)) return false;
-  return (
-    Number.isSafeInteger(value.length) &&
-    (Symbol.iterator in value || Symbol.asyncIterator in value)
-  );
-}
-
-/** Passes on something that can be iterated batch by batch, and has a length. */
-export function checkLoader(where: string, value: unknown): Loader {
-  if (isLoader(value)) return value;
-  throw new ArgumentError(
-    `${where}: expected an iterable of batches [x, y] with a length, got ${inspect(value, { depth: 0 })}; a DataLoader is one, an array of batches too`,
-  );
-}
-
 /** Passes on `{ train, valid }`; `valid` may be missing. */
 export function checkLoaders(dls: DataLoaders): DataLoaders {
+  checkRecord('Learner', 'data loaders { train, valid }', dls);
   const { train, valid }: Partial<DataLoaders> = dls;
   checkLoader('Learner: dls.train', train);
   if (valid !== undefined) checkLoader('Learner: dls.valid', valid);

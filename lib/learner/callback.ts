@@ -1,3 +1,4 @@
+import { checkFunction } from '../internal/check';
 import { checkOptions } from '../internal/options';
 import type { Optimizer } from '../optim';
 import { eventNames, type EventName } from './events';
@@ -46,6 +47,9 @@ export class Callback {
   /** @throws UnknownOptionError for a name that is no event. */
   constructor(handlers: EventHandlers = {}) {
     checkOptions('Callback', handlers, eventNames);
+    const given: [string, unknown][] = Object.entries(handlers);
+    for (const [name, handler] of given)
+      if (handler !== undefined) checkFunction(`Callback: ${name}`, handler);
     Object.assign(this, handlers);
   }
 

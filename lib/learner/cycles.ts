@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
+import { checkNumbers } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { slice, type HyperValue, type Optimizer } from '../optim';
 import type { Learner } from './learner';
-import { fitOptionNames, listOf, type FitOptions, type Moms } from './options';
+import { checkMoms, fitOptionNames, listOf, type FitOptions, type Moms } from './options';
 import { ParamScheduler } from './param-scheduler';
 import { combinedCos, combineScheds, SchedCos, type Schedule } from './schedule';
 
@@ -96,6 +97,8 @@ export async function fitOneCycle(
   });
   learn.checkIdle('fitOneCycle');
   const { div = 25, divFinal = 1e5, pctStart = 0.25, moms = learn.moms } = options;
+  checkNumbers('fitOneCycle', { div, divFinal, pctStart });
+  checkMoms('fitOneCycle', moms);
   const { opt, lrs } = begin(learn, options.lrMax);
   const lr = combinedCos(pctStart, divide(lrs, div), lrs, divide(lrs, divFinal));
   const hasMom = options.moms !== undefined || opt.hasHyper('mom');
@@ -118,6 +121,7 @@ export async function fitFlatCos(
   });
   learn.checkIdle('fitFlatCos');
   const { divFinal = 1e5, pctStart = 0.75 } = options;
+  checkNumbers('fitFlatCos', { divFinal, pctStart });
   const { lrs } = begin(learn, options.lr);
   await fitWith(
     learn,
@@ -137,6 +141,7 @@ export async function fitSgdr(
   checkOptions('fitSgdr', options, ['lrMax', 'cycleMult', ...fitOptionNames], { lr: 'lrMax' });
   learn.checkIdle('fitSgdr');
   const { cycleMult = 2 } = options;
+  checkNumbers('fitSgdr', { cycleLen, cycleMult });
   if (!isWhole(nCycles))
     throw new ArgumentError(
       `fitSgdr: nCycles: expected a whole number from 1 up, got ${inspect(nCycles)}`,
@@ -184,6 +189,7 @@ export async function fineTune(
     div = 5,
     ...rest
   } = options;
+  checkNumbers('fineTune', { baseLr, freezeEpochs, lrMult, pctStart, div });
   const { resetOpt: _, startEpoch: __, ...first } = rest;
   learn.freeze();
   await fitOneCycle(learn, freezeEpochs, { ...first, lrMax: slice(baseLr), pctStart: 0.99 });

@@ -8,7 +8,7 @@ import { CancelBatchException, CancelFitException } from './cancel';
 import type { Learner } from './learner';
 
 function checkPositive(where: string, value: number): number {
-  if (value > 0) return value;
+  if (typeof value === 'number' && value > 0) return value;
   throw new ArgumentError(`${where}: expected a positive number, got ${inspect(value)}`);
 }
 

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import { isAvailable } from '../cuda';
-import type { DataLoaders } from '../data/types';
+import { checkLoader, type DataLoaders } from '../data/types';
+import { checkFlag } from '../internal/check';
 import { ArgumentError, BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
-import { Module } from '../nn/module';
+import type { Module } from '../nn/module';
 import {
   Adam,
   type GradScalerOptions,
@@ -14,7 +15,7 @@ import {
 import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { refusePromise } from '../tensor/scope';
-import { checkLoader, checkLoaders } from './batch';
+import { checkLoaders } from './batch';
 import { Callback } from './callback';
 import { StepGraph } from './capture';
 import { ChannelsLast, layOut } from './channels-last';
@@ -24,6 +25,8 @@ import { lrFind, type LRFindOptions, type LRFindResult } from './lr-find';
 import { toMetric, type Metric } from './metrics';
 import { MixedPrecision } from './mixed-precision';
 import {
+  checkLearnerOptions,
+  checkSignal,
   fitOptionNames,
   learnerOptionHints,
   learnerOptionNames,
@@ -37,7 +40,7 @@ import {
   type TargetsFunction,
   type ValidateOptions,
 } from './options';
-import { normBiasParams, trainableParams } from './params';
+import { checkModule, normBiasParams, trainableParams } from './params';
 import { getPreds, type Predictions } from './predict';
 import { ProgressCallback, Quiet } from './progress';
 import { Recorder } from './recorder';
@@ -86,8 +89,9 @@ export class Learner extends TrainingState {
   constructor(dls: DataLoaders, model: Module, options: LearnerOptions) {
     super();
     checkOptions('Learner', options, learnerOptionNames, learnerOptionHints);
+    checkLearnerOptions(options);
     this.dls = checkLoaders(dls);
-    this.model = checkModel(model);
+    this.model = checkModule('Learner', model);
     this.lossFunc = checkLoss(options.lossFunc);
     const { device } = options;
     if (device !== undefined) this.model.to(device === 'auto' ? bestDevice() : device);
@@ -145,6 +149,15 @@ export class Learner extends TrainingState {
 
   /** Takes callbacks away: these, or all of a class. */
   removeCb(which: OneOrMore<Callback> | (abstract new (...args: never[]) => Callback)): this {
+    if (
+      typeof which === 'function' &&
+      which !== Callback &&
+      !(which.prototype instanceof Callback)
+    ) {
+      throw new ArgumentError(
+        `removeCb: expected callbacks or a class of them, got ${inspect(which, { depth: 0 })}`,
+      );
+    }
     const gone =
       typeof which === 'function' ? this.cbs.filter((cb) => cb instanceof which) : listOf(which);
     this.cbs.splice(0, Infinity, ...this.cbs.filter((cb) => !gone.includes(cb)));
@@ -211,6 +224,7 @@ export class Learner extends TrainingState {
    * @param on false ends it.
    */
   capture(on = true): this {
+    checkFlag('capture', on);
     this.stepGraph?.end();
     this.stepGraph = on ? new StepGraph() : undefined;
     return this;
@@ -275,6 +289,7 @@ export class Learner extends TrainingState {
     const { lr = this.lr, wd = this.wd, startEpoch = 0, signal } = options;
     checkEpochs('fit', nEpoch);
     checkEpochs('fit: startEpoch', startEpoch);
+    checkSignal('fit', signal);
     await this.#withCbs('fit', listOf(options.cbs), async () => {
       const opt = options.resetOpt || !this.opt ? this.createOpt() : this.opt;
       if (wd !== undefined && (options.wd !== undefined || opt.hasHyper('wd')))
@@ -333,6 +348,7 @@ export class Learner extends TrainingState {
   async validate(options: ValidateOptions = {}): Promise<readonly (number | undefined)[]> {
     checkOptions('validate', options, ['dl', 'cbs', 'signal']);
     const dl = checkLoader('validate', options.dl ?? this.dls.valid);
+    checkSignal('validate', options.signal);
     await this.#withCbs('validate', [new Quiet(), ...listOf(options.cbs)], async () => {
       await new Loop(this, options.signal).validate(dl);
     });
@@ -357,13 +373,6 @@ export class Learner extends TrainingState {
 
 function bestDevice(): Device {
   return isAvailable() ? 'cuda' : 'cpu';
-}
-
-function checkModel(model: unknown): Module {
-  if (model instanceof Module) return model;
-  throw new ArgumentError(
-    `Learner: expected a model, which is an nn.Module, got ${inspect(model, { depth: 0 })}`,
-  );
 }
 
 function checkLoss(lossFunc: LossFunction | undefined): LossFunction {

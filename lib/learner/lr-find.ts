@@ -1,8 +1,11 @@
+import { inspect } from 'node:util';
+import { checkFlags } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { CancelFitException, CancelValidException } from './cancel';
 import type { Fitting } from './callback';
 import type { Learner } from './learner';
+import { checkSignal } from './options';
 import { ParamScheduler } from './param-scheduler';
 import { Quiet } from './progress';
 import { SchedExp, type ScheduleValue } from './schedule';
@@ -38,6 +41,19 @@ export interface LRFindResult {
   readonly losses: readonly number[];
 }
 
+function checkLRFindOptions(where: string, options: LRFindOptions): void {
+  checkOptions(where, options, ['startLr', 'endLr', 'numIt', 'stopDiv', 'signal'], {
+    start_lr: 'startLr',
+    end_lr: 'endLr',
+    num_it: 'numIt',
+  });
+  checkFlags(where, options, ['stopDiv']);
+  checkSignal(where, options.signal);
+  const { numIt = 100 } = options;
+  if (typeof numIt === 'number' && numIt > 0 && numIt < Infinity) return;
+  throw new ArgumentError(`${where}: expected a number of batches as numIt, got ${inspect(numIt)}`);
+}
+
 /** Lets the learning rate grow batch by batch, by even multiples, until the loss explodes. Source: fastai's `LRFinder`. */
 export class LRFinder extends ParamScheduler {
   readonly #numIt: number;
@@ -45,6 +61,7 @@ export class LRFinder extends ParamScheduler {
   #best = Infinity;
 
   constructor(options: LRFindOptions = {}) {
+    checkLRFindOptions('LRFinder', options);
     const { startLr = 1e-7, endLr = 10, numIt = 100, stopDiv = true } = options;
     super({ lr: SchedExp(startLr, endLr) });
     this.#numIt = Math.max(numIt, 6);
@@ -76,11 +93,7 @@ const leastPoints = 2;
 
 /** See `Learner.lrFind`. */
 export async function lrFind(learn: Learner, options: LRFindOptions): Promise<LRFindResult> {
-  checkOptions('lrFind', options, ['startLr', 'endLr', 'numIt', 'stopDiv', 'signal'], {
-    start_lr: 'startLr',
-    end_lr: 'endLr',
-    num_it: 'numIt',
-  });
+  checkLRFindOptions('lrFind', options);
   learn.checkIdle('lrFind');
   const { numIt = 100, signal } = options;
   if (learn.dls.train.length === 0)

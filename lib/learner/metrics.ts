@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
+import { checkFunction, checkNumbers, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { refusePromise, tidy } from '../tensor/scope';
-import { Tensor } from '../tensor/tensor';
+import { checkTensor, Tensor } from '../tensor/tensor';
 import type { Learner } from './learner';
 import type { TargetsFunction } from './options';
 import { PendingNumbers } from './pending';
@@ -80,6 +81,7 @@ export class AvgMetric implements Metric {
 
   /** @param name the heading; that of the function, in snake case, where it isn't given. */
   constructor(measure: MetricFunction, name = snakeCase(measure.name) || 'metric') {
+    checkFunction('AvgMetric', measure);
     this.#measure = measure;
     this.name = name;
   }
@@ -136,6 +138,11 @@ export class AvgSmoothLoss implements Metric {
 
   /** @param beta the share of what came before, from 0 up to but without 1. */
   constructor(beta = 0.98) {
+    if (typeof beta !== 'number' || !(beta >= 0 && beta < 1)) {
+      throw new ArgumentError(
+        `AvgSmoothLoss: expected beta from 0 up to but without 1, got ${inspect(beta)}`,
+      );
+    }
     this.beta = beta;
   }
 
@@ -157,6 +164,7 @@ export class AvgSmoothLoss implements Metric {
 
   /** Takes in the loss of one batch. */
   add(loss: number): void {
+    checkNumbers('AvgSmoothLoss.add', { loss });
     this.#pending.read();
     this.#include(loss);
   }
@@ -174,12 +182,19 @@ export class AvgSmoothLoss implements Metric {
 
 /** Makes a metric of a function; passes a metric on. */
 export function toMetric(metric: MetricFunction | Metric): Metric {
-  return typeof metric === 'function' ? new AvgMetric(metric) : metric;
+  if (typeof metric === 'function') return new AvgMetric(metric);
+  const given: unknown = metric;
+  if (isRecord(given) && [given.reset, given.accumulate].every((f) => typeof f === 'function'))
+    return metric;
+  throw new ArgumentError(
+    `Learner: expected metrics, functions such as accuracy or objects with reset, accumulate and value, got ${inspect(given, { depth: 0 })}`,
+  );
 }
 
 // ---- functions ----
 
 function checkSameSize(where: string, input: Tensor, target: Tensor): void {
+  for (const each of [input, target]) checkTensor(where, each);
   if (input.numel === target.numel) return;
   throw new ArgumentError(
     `${where}: expected as many predictions as targets, got [${input.shape.join(', ')}] and [${target.shape.join(', ')}]`,
@@ -195,7 +210,8 @@ function checkSameSize(where: string, input: Tensor, target: Tensor): void {
  * @returns a float32 scalar from 0 to 1.
  */
 export function accuracy(input: Tensor, target: Tensor, axis = -1): Tensor {
-  const predicted = input.argmax(axis);
+  checkTensor('accuracy', target);
+  const predicted = checkTensor('accuracy', input).argmax(axis);
   checkSameSize('accuracy', predicted, target);
   return predicted.eq(target.view(predicted.shape)).float().mean();
 }
@@ -207,7 +223,8 @@ export function errorRate(input: Tensor, target: Tensor, axis = -1): Tensor {
 
 /** Returns the share of items whose target is among the `k` largest scores. Source: fastai's `top_k_accuracy`. */
 export function topKAccuracy(input: Tensor, target: Tensor, k = 5, axis = -1): Tensor {
-  const [, best] = input.topk(k, axis);
+  checkTensor('topKAccuracy', target);
+  const [, best] = checkTensor('topKAccuracy', input).topk(k, axis);
   return best.eq(target.unsqueeze(axis).expandAs(best)).float().sum(axis).mean();
 }
 

@@ -1,3 +1,4 @@
+import { checkFunction, checkRecord } from '../internal/check';
 import { Callback, type Fitting } from './callback';
 import type { Learner } from './learner';
 import type { Schedule } from './schedule';
@@ -20,6 +21,9 @@ export class ParamScheduler extends Callback {
   /** @param scheds a schedule for each hyper-parameter, by its name in the optimizer. */
   constructor(scheds: Readonly<Record<string, Schedule>>) {
     super();
+    checkRecord('ParamScheduler', 'schedules by name of hyper-parameter', scheds);
+    for (const [name, sched] of Object.entries(scheds))
+      checkFunction(`ParamScheduler: ${name}`, sched);
     this.scheds = scheds;
   }
 

@@ -1,4 +1,6 @@
 import { SingleBar } from 'cli-progress';
+import { checkFlags, checkFunction } from '../internal/check';
+import { checkOptions } from '../internal/options';
 import { Callback } from './callback';
 import type { Learner } from './learner';
 import { formatHeadings, formatRow, formatTime } from './table';
@@ -29,6 +31,9 @@ export class ProgressCallback extends Callback {
 
   constructor(options: ProgressOptions = {}) {
     super();
+    checkOptions('ProgressCallback', options, ['log', 'bar']);
+    checkFlags('ProgressCallback', options, ['bar']);
+    if (options.log !== undefined) checkFunction('ProgressCallback: log', options.log);
     this.#log = options.log ?? ((line) => process.stdout.write(`${line}\n`));
     this.#showBar = options.bar ?? process.stderr.isTTY;
   }

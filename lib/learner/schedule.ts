@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 
 /** A value, or one for each parameter group. */
@@ -34,15 +35,21 @@ export function schedPoly(start: number, end: number, power: number, position: n
   return start + (end - start) * position ** power;
 }
 
-function toList(value: ScheduleValue): readonly number[] {
-  return typeof value === 'number' ? [value] : value;
+function toList(where: string, value: ScheduleValue): readonly number[] {
+  const list: unknown = typeof value === 'number' ? [value] : value;
+  const isNumbers = (given: unknown): given is readonly number[] =>
+    Array.isArray(given) && given.every((each) => typeof each === 'number');
+  if (isNumbers(list)) return list;
+  throw new ArgumentError(
+    `${where}: expected a number, or one for each parameter group, got ${inspect(value, { depth: 1 })}`,
+  );
 }
 
 // One curve for each group; numbers stay numbers.
 function schedule(where: string, start: ScheduleValue, end: ScheduleValue, curve: Curve): Schedule {
   if (typeof start === 'number' && typeof end === 'number')
     return (position) => curve(start, end, position);
-  const [starts, ends] = [toList(start), toList(end)];
+  const [starts, ends] = [toList(where, start), toList(where, end)];
   const count = Math.max(starts.length, ends.length);
   const at = (values: readonly number[], i: number): number => {
     const value = values.length === 1 ? values[0] : values[i];
@@ -106,6 +113,9 @@ export function SchedPoly(start: ScheduleValue, end: ScheduleValue, power: numbe
  * ```
  */
 export function combineScheds(shares: readonly number[], scheds: readonly Schedule[]): Schedule {
+  for (const sched of Array.isArray(scheds) ? scheds : [scheds])
+    checkFunction('combineScheds', sched);
+  toList('combineScheds', shares);
   const sum = shares.reduce((total, share) => total + share, 0);
   if (
     shares.length === 0 ||

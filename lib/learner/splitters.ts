@@ -1,6 +1,7 @@
 import { ArgumentError } from '../internal/errors';
 import { inspect } from 'node:util';
 import type { Module } from '../nn/module';
+import { checkModule } from './params';
 import type { Parameter } from '../tensor/parameter';
 
 /** What `splitByChild` and `splitByName` give: makes groups of a model's parameters, each of them once. */
@@ -28,7 +29,11 @@ function checkGroups(where: string, groups: readonly (readonly unknown[])[]): vo
  * ```
  */
 export function splitByChild(...cuts: number[]): GroupSplitter {
+  if (!cuts.every((cut) => Number.isSafeInteger(cut))) {
+    throw new ArgumentError(`splitByChild: expected whole numbers, got ${inspect(cuts)}`);
+  }
   return (model) => {
+    checkModule('splitByChild', model);
     const children = model.namedChildren().map(([, child]) => child);
     const count = children.length;
     const starts = cuts.map((cut) => (cut < 0 ? count + cut : cut));
@@ -70,7 +75,11 @@ export function splitByName(...groups: (string | readonly string[])[]): GroupSpl
   const beginnings = groups.flatMap((names, i) =>
     [names].flat().map((name): [string, number] => [name, i + 1]),
   );
+  if (!beginnings.every(([name]) => typeof name === 'string')) {
+    throw new ArgumentError(`splitByName: expected names of parameters, got ${inspect(groups)}`);
+  }
   return (model) => {
+    checkModule('splitByName', model);
     const found = split(model, groups.length + 1, (name) => {
       const matching = beginnings.filter(([each]) => name === each || name.startsWith(`${each}.`));
       const [longest] = matching.sort(([a], [b]) => b.length - a.length);

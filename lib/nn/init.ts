@@ -1,7 +1,9 @@
+import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import type { Generator } from '../tensor/generator';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /** Where the random numbers come from; the default generator where it isn't given. */
 export interface InitOptions {
@@ -17,6 +19,8 @@ export interface KaimingOptions extends InitOptions {
   readonly a?: number;
 }
 
+const kaimingNames = ['mode', 'nonlinearity', 'a', 'generator'];
+
 /** What follows the layer whose weights are set. */
 export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
 
@@ -30,12 +34,15 @@ export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number 
     leakyRelu: Math.sqrt(2 / (1 + slope * slope)),
     selu: 3 / 4,
   };
-  return gains[nonlinearity];
+  if (Object.hasOwn(gains, nonlinearity)) return gains[nonlinearity];
+  throw new ArgumentError(
+    `calculateGain: expected one of ${Object.keys(gains).join(', ')}, got ${inspect(nonlinearity, { depth: 0 })}`,
+  );
 }
 
 /** Returns how many values each output (`fanIn`) and each input (`fanOut`) of a weight is connected to. */
 export function calculateFans(weight: Tensor): { fanIn: number; fanOut: number } {
-  const [out, into, ...kernel] = weight.shape;
+  const [out, into, ...kernel] = checkTensor('init', weight).shape;
   if (out === undefined || into === undefined) {
     throw new ArgumentError(
       `init: expected a weight of two dimensions or more, got [${weight.shape.join(', ')}]`,
@@ -49,7 +56,13 @@ function kaimingStd(
   weight: Tensor,
   { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 }: KaimingOptions,
 ): number {
-  return calculateGain(nonlinearity, a) / Math.sqrt(calculateFans(weight)[mode]);
+  const fans = calculateFans(weight);
+  if (!Object.hasOwn(fans, mode)) {
+    throw new ArgumentError(
+      `init: expected the mode 'fanIn' or 'fanOut', got ${inspect(mode, { depth: 0 })}`,
+    );
+  }
+  return calculateGain(nonlinearity, a) / Math.sqrt(fans[mode]);
 }
 
 function xavierStd(weight: Tensor, gain: number): number {
@@ -59,17 +72,17 @@ function xavierStd(weight: Tensor, gain: number): number {
 
 /** Fills with normal random numbers. */
 export function normal_(tensor: Tensor, mean = 0, std = 1, options: InitOptions = {}): Tensor {
-  return noGrad(() => tensor.normal_(mean, std, options));
+  return noGrad(() => checkTensor('normal_', tensor).normal_(mean, std, options));
 }
 
 /** Fills with uniform random numbers from [`low`, `high`). */
 export function uniform_(tensor: Tensor, low = 0, high = 1, options: InitOptions = {}): Tensor {
-  return noGrad(() => tensor.uniform_(low, high, options));
+  return noGrad(() => checkTensor('uniform_', tensor).uniform_(low, high, options));
 }
 
 /** Fills with one value. */
 export function constant_(tensor: Tensor, value: number): Tensor {
-  return noGrad(() => tensor.fill_(value));
+  return noGrad(() => checkTensor('constant_', tensor).fill_(value));
 }
 
 /** Fills with zeros. */
@@ -84,11 +97,13 @@ export function ones_(tensor: Tensor): Tensor {
 
 /** Fills a weight with normal random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
 export function kaimingNormal_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  checkOptions('kaimingNormal_', options, kaimingNames);
   return normal_(weight, 0, kaimingStd(weight, options), generatorOf(options));
 }
 
 /** Fills a weight with uniform random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
 export function kaimingUniform_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  checkOptions('kaimingUniform_', options, kaimingNames);
   const bound = Math.sqrt(3) * kaimingStd(weight, options);
   return uniform_(weight, -bound, bound, generatorOf(options));
 }

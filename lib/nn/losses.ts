@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { checkOptions } from '../internal/options';
 import { ArgumentError } from '../internal/errors';
 import * as ops from '../ops';
@@ -18,7 +19,7 @@ function reductionOf(where: string, { reduction = 'mean' }: LossOptions): number
   const number = reductions.indexOf(reduction);
   if (number < 0)
     throw new ArgumentError(
-      `${where}: expected the reduction ${reductions.join(', ')}, got '${reduction}'`,
+      `${where}: expected the reduction ${reductions.join(', ')}, got ${inspect(reduction, { depth: 0 })}`,
     );
   return number;
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { construct } from '../internal/construct';
+import { checkFlag, checkFunction } from '../internal/check';
 import { ArgumentError, DisposedError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import type { HookRemover } from '../tensor/hooks';
@@ -24,6 +25,14 @@ const imageDimensions = {
   channels_last: 4,
   channels_last_3d: 5,
 };
+
+/** Refuses what can't be the name of a buffer. */
+export function checkBufferName(name: unknown): void {
+  if (typeof name === 'string' && name !== '' && !name.includes('.')) return;
+  throw new ArgumentError(
+    `registerBuffer: expected a name without dots, got ${inspect(name, { depth: 0 })}`,
+  );
+}
 
 /** A name and what it names. */
 export type Named<T> = [name: string, value: T];
@@ -100,15 +109,14 @@ export abstract class Module {
    * @returns `value`, which belongs to the module from now on.
    */
   registerBuffer(name: string, value: Tensor): Tensor {
-    if (name === '' || name.includes('.')) {
-      throw new ArgumentError(`registerBuffer: expected a name without dots, got ${inspect(name)}`);
-    }
+    checkBufferName(name);
     this.#buffers.set(name, keep(checkTensor('registerBuffer', value)));
     return value;
   }
 
   /** Calls `hook` after each `forward`. */
   registerForwardHook(hook: ForwardHook): HookRemover {
+    checkFunction('registerForwardHook', hook);
     if (this.#hooks.size === 0) this.#watchForward();
     this.#hooks.add(hook);
     return { remove: () => this.#hooks.delete(hook) };
@@ -154,7 +162,7 @@ export abstract class Module {
     const found = this.namedModules().find(([name]) => name === path)?.[1];
     if (found) return found;
     throw new ArgumentError(
-      `getSubmodule: expected the name of a module, got '${path}', which is none in ${this.kind}`,
+      `getSubmodule: expected the name of a module, got ${inspect(path, { depth: 0 })}, which is none in ${this.kind}`,
     );
   }
 
@@ -190,6 +198,7 @@ export abstract class Module {
 
   /** Calls `visit` with every module, children first. */
   apply(visit: (module: Module) => void): this {
+    checkFunction('apply', visit);
     const seen = new Set<Module>();
     const descend = (module: Module): void => {
       if (seen.has(module)) return;
@@ -202,6 +211,7 @@ export abstract class Module {
   }
 
   train(on = true): this {
+    checkFlag('train', on);
     for (const module of this.modules()) module.setTraining(on);
     return this;
   }
@@ -212,6 +222,7 @@ export abstract class Module {
 
   /** Turns recording for `backward` on or off for every parameter. */
   requiresGrad_(on = true): this {
+    checkFlag('requiresGrad_', on);
     for (const parameter of this.parameters()) parameter.requiresGrad = on;
     return this;
   }
@@ -226,6 +237,12 @@ export abstract class Module {
    * with as many dimensions as images have.
    */
   to(target: Parameters<Tensor['to']>[0], options: ToOptions = {}): this {
+    const { memoryFormat: format } = { ...options, ...toTarget(target) };
+    if (format !== undefined && !Object.keys(imageDimensions).includes(format)) {
+      throw new ArgumentError(
+        `to: expected the memory format ${Object.keys(imageDimensions).join(', ')}, got ${inspect(format, { depth: 0 })}`,
+      );
+    }
     const moved = (value: Tensor): Tensor => {
       const { dtype, memoryFormat, ...place } = { ...options, ...toTarget(target) };
       const wanted = memoryFormat && imageDimensions[memoryFormat];

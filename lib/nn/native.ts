@@ -1,4 +1,5 @@
 import { native } from '../internal/binding';
+import { checkFunction } from '../internal/check';
 import { construct } from '../internal/construct';
 import type { ModuleHandle, TensorHandle } from '../internal/native';
 import { addHook, deleteHook, runHook, type HookRemover } from '../tensor/hooks';
@@ -7,7 +8,7 @@ import { Parameter } from '../tensor/parameter';
 import { keep } from '../tensor/scope';
 import { checkTensor, Tensor } from '../tensor/tensor';
 import { isLike, type Copies } from './clone';
-import { Module, type ForwardHook, type Named } from './module';
+import { checkBufferName, Module, type ForwardHook, type Named } from './module';
 
 type LayerClass = abstract new (...args: never[]) => NativeModule;
 
@@ -133,6 +134,7 @@ export class NativeModule extends Module {
   }
 
   override registerBuffer(name: string, value: Tensor): Tensor {
+    checkBufferName(name);
     native.moduleRegisterBuffer(
       this.#handle,
       name,
@@ -146,6 +148,7 @@ export class NativeModule extends Module {
   }
 
   override registerForwardHook(hook: ForwardHook): HookRemover {
+    checkFunction('registerForwardHook', hook);
     const id = addHook((input, output) =>
       hook(this, checkTensor('a forward hook', input), checkTensor('a forward hook', output)),
     );

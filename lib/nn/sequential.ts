@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkNumbers } from '../internal/check';
 import { construct } from '../internal/construct';
 import { ArgumentError } from '../internal/errors';
 import { checkTensor, type Tensor } from '../tensor/tensor';
@@ -30,6 +31,7 @@ export class ModuleList<T extends Module = Module> extends Module {
 
   /** The module at `index`; negative ones count from the end. */
   at(index: number): T | undefined {
+    checkNumbers('at', { index });
     return this.#modules.at(index);
   }
 
@@ -61,7 +63,9 @@ export class ModuleList<T extends Module = Module> extends Module {
 }
 
 function isList(value: Module | Iterable<Module>): value is Iterable<Module> {
-  return !(value instanceof Module) && typeof value === 'object' && Symbol.iterator in value;
+  const given: unknown = value;
+  if (given instanceof Module || typeof given !== 'object' || given === null) return false;
+  return Symbol.iterator in given && typeof given[Symbol.iterator] === 'function';
 }
 
 /**

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkFlags, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
@@ -99,6 +100,26 @@ export function checkCallback(value: unknown): void {
   }
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isNumber = (value: unknown): boolean => typeof value === 'number';
+
+/** Refuses a declaration with a part of another type. */
+export function checkDeclaration(where: string, declaration: Readonly<Record<string, unknown>>) {
+  for (const [key, value] of Object.entries(declaration)) {
+    if (value === undefined) continue;
+    const [expected, fits] =
+      key === 'name'
+        ? ['a string', isText(value)]
+        : key === 'defaults'
+          ? ['an object of numbers', isRecord(value) && Object.values(value).every(isNumber)]
+          : ['a list of names', Array.isArray(value) && value.every(isText)];
+    if (fits) continue;
+    throw new ArgumentError(
+      `${where}: expected ${key} to be ${expected}, got ${inspect(value, { depth: 1 })}`,
+    );
+  }
+}
+
 function firstAbsent(keys: readonly string[], values: object): string | undefined {
   for (const key of keys) if (!(key in values)) return key;
   return undefined;
@@ -180,6 +201,7 @@ export function statCallback<
 ): DeclaredCallback<Needs, Makes, H, D>;
 export function statCallback(declaration: StatDeclaration, run: Callback): DeclaredCallback {
   checkOptions('statCallback', declaration, ['name', 'state', 'needs', 'hypers', 'defaults']);
+  checkDeclaration('statCallback', { ...declaration });
   return declare('stat', declaration, { needs: declaration.needs, makes: declaration.state }, run);
 }
 
@@ -210,6 +232,7 @@ export function stepCallback<
 ): DeclaredCallback<Needs, never, H, D>;
 export function stepCallback(declaration: StepDeclaration, run: Callback): DeclaredCallback {
   checkOptions('stepCallback', declaration, ['name', 'state', 'optional', 'hypers', 'defaults']);
+  checkDeclaration('stepCallback', { ...declaration });
   const { state: needs, optional } = declaration;
   return declare('step', declaration, { needs, optional }, run);
 }
@@ -227,6 +250,7 @@ export function callbackFactory<N extends string, C extends DeclaredCallback>(
   const [off, on] = [make(false), make(true)];
   const factory = (options: { readonly [K in N]?: boolean } = {}): C => {
     checkOptions(name, options, [option]);
+    checkFlags(name, options, [option]);
     return (options[option] ?? byDefault) ? on : off;
   };
   factories.add(Object.defineProperty(factory, 'name', { value: name }));

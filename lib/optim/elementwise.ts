@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { proxyOf } from '../internal/proxy';
-import { declare, type Declaration, type DeclaredCallback } from './callback';
+import { checkDeclaration, declare, type Declaration, type DeclaredCallback } from './callback';
 import { Expr, toExpr, type Operand } from './expression';
 import { toProgram, type Program } from './expression-program';
 import { TensorProgram } from './expression-tensors';
@@ -156,6 +156,7 @@ export function elementwise(declaration: ElementwiseDeclaration, run: Run): Decl
   checkOptions('elementwise', declaration, [
     ...['name', 'state', 'needs', 'optional', 'hypers', 'defaults'],
   ]);
+  checkDeclaration('elementwise', { ...declaration });
   if (typeof run !== 'function') {
     throw new ArgumentError(
       `elementwise: expected ({ p, g, ... }) => ({ p: ... }), got ${inspect(run, { depth: 0 })}`,

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
+import { checkFlag, checkFunction, isRecord } from '../internal/check';
 import { ArgumentError, DisposedError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import { keep, refusePromise, tidy } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { Tensor } from '../tensor/tensor';
 import { averageWeights, noExtras, type WeightAverage } from './extras';
 import { FusedEngine } from './fused';
 import { Optimizer } from './optimizer';
@@ -23,6 +24,13 @@ export interface EMAStateDict {
   /** How many updates the averages have seen. */
   readonly updates: number;
   readonly averages: readonly Tensor[];
+}
+
+function isState(dict: unknown): dict is EMAStateDict {
+  if (!isRecord(dict) || !Array.isArray(dict.averages)) return false;
+  return (
+    Number.isSafeInteger(dict.updates) && dict.averages.every((each) => each instanceof Tensor)
+  );
 }
 
 /**
@@ -65,7 +73,8 @@ export class EMA {
   constructor(params: Optimizer | Params, options: EMAOptions = {}) {
     checkOptions('EMA', options, ['decay', 'warmup']);
     const { decay = 0.999, warmup = false } = options;
-    if (!(decay >= 0 && decay < 1)) {
+    checkFlag('EMA: warmup', warmup);
+    if (typeof decay !== 'number' || !(decay >= 0 && decay < 1)) {
       throw new ArgumentError(
         `EMA: expected decay from 0 up to but without 1, got ${inspect(decay)}`,
       );
@@ -135,6 +144,7 @@ export class EMA {
    */
   use<T>(body: () => T): T {
     this.#checkLive('use');
+    checkFunction('EMA.use', body);
     this.swap();
     try {
       return refusePromise('EMA.use', body());
@@ -177,8 +187,14 @@ export class EMA {
   }
 
   /** Takes over a copy of what `stateDict` gave, all or nothing. */
-  loadStateDict({ updates, averages }: EMAStateDict): void {
+  loadStateDict(dict: EMAStateDict): void {
     this.#checkLive('loadStateDict');
+    if (!isState(dict)) {
+      throw new ArgumentError(
+        `EMA.loadStateDict: expected { updates, averages } as stateDict() gives it, got ${inspect(dict, { depth: 1 })}`,
+      );
+    }
+    const { updates, averages } = dict;
     const shapes = (tensors: readonly Tensor[]): string =>
       tensors.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' ');
     if (shapes(averages) !== shapes(this.averages)) {

@@ -1,3 +1,4 @@
+import { checkFlags } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { l2Reg, weightDecay } from './callbacks';
@@ -36,6 +37,7 @@ export function checkFactory(
   shared: readonly string[] = common,
 ): void {
   checkOptions(name, options, [...shared, ...own], hyperHints);
+  checkFlags(name, options, ['decouple_wd']);
   if (!('lr' in options))
     throw new ArgumentError(`${name}: expected a learning rate, got none; pass { lr: ... }`);
 }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkFlag } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { rawOp } from '../internal/op';
 import { checkOptions } from '../internal/options';
@@ -97,12 +98,13 @@ export class GradScaler {
       growthInterval = 2000,
       enabled = true,
     } = options;
-    check(': initScale', initScale, 'a positive number', initScale > 0 && initScale < Infinity);
-    check(': growthFactor', growthFactor, 'a number above 1', growthFactor > 1);
-    const shrinks = backoffFactor > 0 && backoffFactor < 1;
+    check(': initScale', initScale, 'a positive number', isScale);
+    check(': growthFactor', growthFactor, 'a number above 1', (factor) => factor > 1);
+    const shrinks = (factor: number): boolean => factor > 0 && factor < 1;
     check(': backoffFactor', backoffFactor, 'a number between 0 and 1', shrinks);
-    const counts = Number.isSafeInteger(growthInterval) && growthInterval > 0;
+    const counts = (steps: number): boolean => Number.isSafeInteger(steps) && steps > 0;
     check(': growthInterval', growthInterval, 'a positive integer', counts);
+    checkFlag('GradScaler: enabled', enabled);
     this.isEnabled = enabled;
     this.#initScale = initScale;
     this.#growthFactor = growthFactor;
@@ -211,7 +213,7 @@ export class GradScaler {
     if (!this.isEnabled) return;
     const { scale, tracker } = this.#started('GradScaler.update');
     if (newScale !== undefined) {
-      check('.update', newScale, 'a positive number', newScale > 0 && newScale < Infinity);
+      check('.update', newScale, 'a positive number', isScale);
       noGrad(() => scale.fill_(newScale));
     } else {
       const flags = Array.from(this.#progress.values(), ({ found }) => found).flat();
@@ -272,18 +274,12 @@ export class GradScaler {
    */
   loadStateDict(dict: GradScalerStateDict): void {
     if (!this.isEnabled) return;
-    const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker } = dict;
-    if (
-      scale === undefined ||
-      growth_factor === undefined ||
-      backoff_factor === undefined ||
-      growth_interval === undefined ||
-      _growth_tracker === undefined
-    ) {
+    if (!isFullState(dict)) {
       throw new ArgumentError(
         `GradScaler.loadStateDict: expected the state of an enabled scaler, got ${inspect(dict)}`,
       );
     }
+    const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker } = dict;
     this.#initScale = scale;
     this.#initTracker = _growth_tracker;
     this.#growthFactor = growth_factor;
@@ -308,8 +304,29 @@ export class GradScaler {
   }
 }
 
-function check(where: string, value: unknown, expected: string, fits: boolean): void {
-  if (fits) return;
+const stateNames = [
+  'scale',
+  'growth_factor',
+  'backoff_factor',
+  'growth_interval',
+  '_growth_tracker',
+];
+
+function isFullState(dict: unknown): dict is Required<GradScalerStateDict> {
+  if (typeof dict !== 'object' || dict === null) return false;
+  const entries = new Map<string, unknown>(Object.entries(dict));
+  return stateNames.every((name) => typeof entries.get(name) === 'number');
+}
+
+const isScale = (scale: number): boolean => scale > 0 && scale < Infinity;
+
+function check(
+  where: string,
+  value: unknown,
+  expected: string,
+  fits: (value: number) => boolean,
+): void {
+  if (typeof value === 'number' && fits(value)) return;
   throw new ArgumentError(`GradScaler${where}: expected ${expected}, got ${inspect(value)}`);
 }
 

@@ -1,9 +1,17 @@
+import { checkNumbers } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
+import { checkOptions } from '../internal/options';
 import { Tensor } from '../tensor/tensor';
 import type { DeclaredCallback } from './callback';
 import { checkHyperName, spreadHyper } from './hypers';
 import { toParamLists } from './params';
 import type { Callback, Hyper } from './types';
+
+/** Groups from `start` up to but without `stop`, counted from the end where negative; `slice(1, 3)` is one. */
+export interface GroupRange {
+  readonly start?: number | undefined;
+  readonly stop?: number | undefined;
+}
 
 /** Reads the parameters of one more group; none of them may be in `groups` already. */
 export function newGroup(
@@ -28,4 +36,18 @@ export function newHyper(
     hyper[name] = spreadHyper(name, value, 1)[0] ?? NaN;
   }
   return hyper;
+}
+
+/** Picks one group by its number, or those of a range. */
+export function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readonly T[] {
+  if (typeof which !== 'number') {
+    checkOptions('allParams', which, ['start', 'stop']);
+    checkNumbers('allParams', { ...which });
+    return groups.slice(which.start, which.stop);
+  }
+  const one = groups.at(which);
+  if (one !== undefined && Number.isInteger(which)) return [one];
+  throw new ArgumentError(
+    `allParams: expected a group from ${-groups.length} to ${groups.length - 1}, got ${which}`,
+  );
 }

@@ -6,6 +6,7 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
     typeof value === 'object' &&
     value !== null &&
     !(value instanceof Tensor) &&
-    Symbol.iterator in value
+    Symbol.iterator in value &&
+    typeof value[Symbol.iterator] === 'function'
   );
 }

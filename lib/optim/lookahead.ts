@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+import { checkRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
@@ -53,7 +55,15 @@ export class Lookahead extends Optimizer {
     checkOptions('Lookahead', options, ['k', 'alpha']);
     const { k = 6, alpha = 0.5 } = options;
     if (!Number.isInteger(k) || k < 1)
-      throw new ArgumentError(`Lookahead: expected a positive integer k, got ${k}`);
+      throw new ArgumentError(`Lookahead: expected a positive integer k, got ${inspect(k)}`);
+    if (typeof alpha !== 'number' || Number.isNaN(alpha))
+      throw new ArgumentError(`Lookahead: expected a number as alpha, got ${inspect(alpha)}`);
+    const given: unknown = opt;
+    if (!(given instanceof Optimizer)) {
+      throw new ArgumentError(
+        `Lookahead: expected an optimizer, got ${inspect(given, { depth: 0 })}`,
+      );
+    }
     if (opt.constructor !== Optimizer) {
       throw new ArgumentError(
         `Lookahead: expected an optimizer made of callbacks alone, got ${opt.constructor.name}, which steps in its own way`,
@@ -121,6 +131,7 @@ export class Lookahead extends Optimizer {
 
   /** Takes over a copy of the `state_dict` of fastai's `Lookahead`, or of the optimizer in it. */
   override fromFastai(dict: FastaiStateDict & Partial<FastaiLookaheadDict>): void {
+    checkRecord('fromFastai', '{ state: [...], hypers: [...] }', dict);
     const { count = 0, slow_weights, ...inner } = dict;
     const slow = slow_weights?.flat();
     super.fromFastai({

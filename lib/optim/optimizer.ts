@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkName, checkRecord } from '../internal/check';
 import { ArgumentError, DisposedError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
@@ -14,7 +15,8 @@ import {
   type WeightAverage,
 } from './extras';
 import { gradNorm } from './grad-norm';
-import { newGroup, newHyper } from './groups';
+import { newGroup, newHyper, pickGroups, type GroupRange } from './groups';
+import { isIterable } from './iterable';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { FusedRun } from './fused';
 import { numberStates } from './fused-pipeline';
@@ -52,12 +54,6 @@ import type { Hyper, HyperValue, HyperValues, ParamState } from './types';
 export interface AllParamsOptions {
   /** Leaves out parameters without a gradient. */
   readonly withGrad?: boolean;
-}
-
-/** Groups from `start` up to but without `stop`, counted from the end where negative; `slice(1, 3)` is one. */
-export interface GroupRange {
-  readonly start?: number | undefined;
-  readonly stop?: number | undefined;
 }
 
 /** A parameter, the group that it is in, its state, and the hyper-parameters of its group. */
@@ -119,7 +115,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.fused = checkFused(options.fused ?? 'auto');
     this.stateDtype = checkStateDtype(options.stateDtype ?? 'float32', this.paramLists.flat());
     this.#stepper = new Stepper(this);
-    this.cbs = typeof cbs === 'function' ? [cbs] : [...cbs];
+    this.cbs = typeof cbs === 'function' || !isIterable(cbs) ? [cbs] : [...cbs];
     this.cbs.forEach(checkCallback);
     const defaults = defaultsOf(this.cbs);
     this.hypers = this.#hypers = this.paramLists.map(() => ({ ...defaults }));
@@ -164,11 +160,13 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   /** Sets one hyper-parameter; see `setHypers`. */
   setHyper(name: HypersOf<Cbs>, value: HyperValue): void;
   setHyper(name: string, value: HyperValue): void {
+    checkName('setHyper', name);
     this.#setHypers({ [name]: value });
   }
 
   #setHypers(values: HyperValues): void {
     this.checkLive('setHypers');
+    checkRecord('setHypers', 'hyper-parameters by name', values);
     const spread = Object.entries(values).map(([name, value]): [string, number[]] => {
       checkHyperName(`setHyper('${name}')`, name, this.cbs);
       return [name, spreadHyper(name, value, this.hypers.length)];
@@ -197,6 +195,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     hypers: Readonly<Record<string, number>> = {},
   ): void {
     this.checkLive('addParamGroup');
+    checkRecord('addParamGroup', 'hyper-parameters by name', hypers);
     const group = newGroup(params, this.paramLists);
     checkStateDtype(this.stateDtype, group);
     this.#hypers.push(newHyper(hypers, this.hypers.at(-1), this.cbs));
@@ -436,16 +435,4 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.#stepper.setCallbacks(cbs);
     this.#adopted = [...cbs];
   }
-}
-
-function pickGroups<T>(groups: readonly T[], which: number | GroupRange): readonly T[] {
-  if (typeof which !== 'number') {
-    checkOptions('allParams', which, ['start', 'stop']);
-    return groups.slice(which.start, which.stop);
-  }
-  const one = groups.at(which);
-  if (one !== undefined && Number.isInteger(which)) return [one];
-  throw new ArgumentError(
-    `allParams: expected a group from ${-groups.length} to ${groups.length - 1}, got ${which}`,
-  );
 }

@@ -10,7 +10,7 @@ import { stepCallback } from './callback';
 import { scaleGrads, zeroGrads, type StepExtras } from './extras';
 import { Optimizer } from './optimizer';
 import type { StepOptions } from './options';
-import type { OptimizerStateDict } from './state-dict';
+import { checkStateDict, type OptimizerStateDict } from './state-dict';
 import type { FastaiStateDict } from './state-dict-fastai';
 import type { StepTrace } from './trace';
 import type { Hyper } from './types';
@@ -110,7 +110,7 @@ export class OptimWrapper extends Optimizer {
         'OptimWrapper.step: expected a closure, which LBFGS calls several times, got none; pass () => { opt.zeroGrad(); const loss = ...; loss.backward(); return loss; }',
       );
     }
-    if (typeof closure === 'object') {
+    if (closure !== undefined && typeof closure !== 'function') {
       this.#stepWith(this.extrasOf(closure));
       return undefined;
     }
@@ -167,6 +167,7 @@ export class OptimWrapper extends Optimizer {
   }
 
   override loadStateDict(dict: OptimizerStateDict): void {
+    checkStateDict('loadStateDict', dict, this.paramLists.length, this.paramLists.flat());
     tidy(() => {
       const before = this.stateDict();
       try {

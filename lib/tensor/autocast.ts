@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { native } from '../internal/binding';
+import { checkFlags, checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { refusePromise } from './scope';
@@ -50,6 +51,8 @@ function checkOneOf(name: string, value: unknown, known: readonly string[]): voi
  */
 export function autocast<T>(options: AutocastOptions, body: () => T): T {
   checkOptions('autocast', options, optionNames, hints);
+  checkFlags('autocast', options, ['enabled', 'cacheEnabled']);
+  checkFunction('autocast', body);
   const { device, dtype, enabled = true, cacheEnabled = true } = options;
   checkOneOf('device', device, deviceKinds);
   checkOneOf('dtype', dtype, ['float16', 'bfloat16']);

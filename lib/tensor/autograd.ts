@@ -1,4 +1,5 @@
 import { native } from '../internal/binding';
+import { checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { mayFireOnGpu } from './hooks';
@@ -8,6 +9,7 @@ import { checkTensor, fromPython, runGradHook, Tensor } from './tensor';
 const gradOptions = ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused'];
 
 function withGrad<T>(where: string, on: boolean, body: () => T): T {
+  checkFunction(where, body);
   const before = native.setGradEnabled(on);
   try {
     return refusePromise(where, body());
@@ -47,6 +49,7 @@ export interface GradOptions {
 
 function handles(where: string, tensors: Tensor | readonly Tensor[]) {
   const list = tensors instanceof Tensor ? [tensors] : tensors;
+  if (!Array.isArray(list)) checkTensor(where, list);
   return list.map((tensor) => Tensor.handleOf(checkTensor(where, tensor)));
 }
 

@@ -5,7 +5,7 @@ import { checkOptions } from '../internal/options';
 import type { TensorHandle, TypedArray } from '../internal/native';
 import { rawOp } from '../internal/op';
 import { dtypeOf, type Device, type DType, type Scalar } from './dtype';
-import { Generator } from './generator';
+import { checkGenerator, Generator } from './generator';
 import { Tensor } from './tensor';
 
 /** What every function that makes a tensor takes. */
@@ -202,7 +202,7 @@ function random(name: string): (shape: Shape, options?: RandomOptions) => Tensor
   return (shape, options = {}) => {
     checkOptions(name, options, [...optionNames, 'generator']);
     return made(
-      call(shapeList(name, shape), generatorOf(options), ...factoryValues(options)),
+      call(shapeList(name, shape), generatorOf(name, options), ...factoryValues(options)),
       options,
     );
   };
@@ -214,7 +214,8 @@ function factoryValues(options: RandomOptions, dtype?: DType): readonly unknown[
   return [options.dtype ?? dtype, device, pinMemory];
 }
 
-function generatorOf({ generator }: RandomOptions): unknown {
+function generatorOf(where: string, { generator }: RandomOptions): unknown {
+  checkGenerator(where, generator);
   return generator && Generator.handleOf(generator);
 }
 
@@ -305,7 +306,13 @@ export function randint(
   checkOptions('randint', options, [...optionNames, 'generator']);
   const size = shapeList('randint', shape);
   return made(
-    callRandint(low, high, size, generatorOf(options), ...factoryValues(options, 'int64')),
+    callRandint(
+      low,
+      high,
+      size,
+      generatorOf('randint', options),
+      ...factoryValues(options, 'int64'),
+    ),
     options,
   );
 }
@@ -313,5 +320,8 @@ export function randint(
 /** Makes a random permutation of the integers from 0 to `n - 1`, int64 without a dtype. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
   checkOptions('randperm', options, [...optionNames, 'generator']);
-  return made(callRandperm(n, generatorOf(options), ...factoryValues(options, 'int64')), options);
+  return made(
+    callRandperm(n, generatorOf('randperm', options), ...factoryValues(options, 'int64')),
+    options,
+  );
 }

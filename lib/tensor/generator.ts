@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { native } from '../internal/binding';
 import { ArgumentError } from '../internal/errors';
 import type { GeneratorHandle } from '../internal/native';
@@ -9,7 +10,7 @@ function seedOf(where: string, seed: number | bigint): bigint {
   if (typeof seed === 'bigint' || Number.isSafeInteger(seed))
     return BigInt.asUintN(64, BigInt(seed));
   throw new ArgumentError(
-    `${where}: expected an integer from -2^63 to 2^64 - 1, got ${String(seed)}`,
+    `${where}: expected an integer from -2^63 to 2^64 - 1, got ${inspect(seed, { depth: 0 })}`,
   );
 }
 
@@ -56,6 +57,14 @@ export class Generator {
       Tensor.handleOf(checkTensor('Generator.setState', state)),
     );
   }
+}
+
+/** Refuses what is no generator; none is given where it is undefined. */
+export function checkGenerator(where: string, value: unknown): void {
+  if (value === undefined || value instanceof Generator) return;
+  throw new ArgumentError(
+    `${where}: expected a Generator, got ${inspect(value, { depth: 0 })}; make one with new Generator({ seed })`,
+  );
 }
 
 /** Returns the state of the default generator of a device, as a uint8 tensor. */

@@ -1,4 +1,5 @@
-import { types } from 'node:util';
+import { inspect, types } from 'node:util';
+import { checkFunction } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { native } from '../internal/binding';
 
@@ -54,6 +55,11 @@ export class Scope {
 
   /** Takes a tensor over from the scope that owns it, if any. */
   adopt(tensor: Scoped): void {
+    if (!(tensor instanceof Scoped)) {
+      throw new ArgumentError(
+        `Scope.adopt: expected a Tensor, got ${inspect(tensor, { depth: 0 })}`,
+      );
+    }
     if (this.#tensors.length >= this.#compactAt) this.#compact();
     Scoped.setOwner(tensor, this);
     this.#tensors.push(tensor);
@@ -69,6 +75,7 @@ export class Scope {
 
   /** Runs a synchronous function; every tensor that it makes belongs to this scope. */
   run<T>(body: () => T): T {
+    checkFunction('Scope.run', body);
     const outer = enterScope(this);
     try {
       return refusePromise('Scope.run', body());
@@ -134,6 +141,7 @@ function forEachTensor(
  * ```
  */
 export function tidy<T>(body: () => T): T {
+  checkFunction('tidy', body);
   const outer = current;
   const scope = new Scope();
   try {

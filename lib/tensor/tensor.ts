@@ -219,6 +219,7 @@ export class Tensor extends Scoped {
   backward(options: BackwardOptions = {}): void {
     checkOptions('backward', options, backwardOptions, fromPython);
     const { gradient, createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    checkList('backward: inputs', inputs);
     forgetDeadHooks();
     native.backward(
       [this.#handle],
@@ -373,6 +374,13 @@ export class GradNode {
   get nextFunctions(): (GradNode | null)[] {
     return Array.from(native.nextNodes(this.#handle), (node) => node && new GradNode(node));
   }
+}
+
+function checkList(where: string, value: unknown): void {
+  if (Array.isArray(value)) return;
+  throw new ArgumentError(
+    `${where}: expected a list of tensors, got ${inspect(value, { depth: 0 })}`,
+  );
 }
 
 /** Passes a tensor on and refuses all else. */

@@ -2,7 +2,7 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { cifar10, DataLoader, mnist, normalizeImages, tensor } from '../../lib/index';
+import { cifar10, DataLoader, memory, mnist, normalizeImages, tensor, tidy } from '../../lib/index';
 import { expectClose, numbers, thrown } from '../support/tensors';
 import { failure } from '../learner/tiny';
 
@@ -120,4 +120,22 @@ test('normalizeImages subtracts the mean and divides by the deviation of each ch
   const transform = normalizeImages([0.5, 0], [0.25, 0.1]);
   const [batch] = [...new DataLoader([x, tensor([1n])], { transform })];
   expectClose(batch![0], [-2, 2, 2, 4]);
+});
+
+test('normalizeImages keeps nothing, and refuses what are no numbers', () => {
+  const transform = normalizeImages([0.5, 0], [0.25, 0.1]);
+  const [x, y] = [tensor(new Uint8Array(4)).view([1, 2, 1, 2]), tensor([1n])];
+  const before = memory().tensors;
+  tidy(() => void transform(x, y));
+  expect(memory().tensors).toBe(before);
+  for (const wrong of [undefined, 0.5, [], ['0.5'], [Symbol()]]) {
+    for (const args of [
+      [wrong, [1]],
+      [[1], wrong],
+    ])
+      expect(thrown(() => normalizeImages(...(args as [number[], number[]])))).toMatchObject({
+        code: 'ERR_TORCH_ARGUMENT',
+        message: expect.stringMatching(/^normalizeImages: expected (mean|std) of one number/),
+      });
+  }
 });
