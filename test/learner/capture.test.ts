@@ -16,7 +16,7 @@ import {
 } from '../../lib/index';
 import { StepGraph, type Record } from '../../lib/learner/capture';
 import { onGpu } from '../support/cuda';
-import { numbers } from '../support/tensors';
+import { numbers, thrown } from '../support/tensors';
 import { tinyData, tinyModel, weights } from './tiny';
 
 // Stands for a GPU's graph: recording leaves no trace, a replay reads and writes the tensors that the recording did.
@@ -233,4 +233,41 @@ onGpu('on a GPU, a model that reads a number is not recorded', async () => {
   const learn = learnerOf({}, new Reads().to('cuda')).capture();
   await learn.fit(2);
   expect(learn.explain()).toContain("the batch can't be recorded");
+});
+
+test.each([
+  ['capture(false)', (learn: Learner) => learn.capture(false)],
+  ['another capture()', (learn: Learner) => learn.capture()],
+])('%s frees the graph, also in the middle of a fit', async (_, end) => {
+  const learn = learnerOf({}, tinyModel());
+  let disposed = 0;
+  const record: Record = (work) => ({
+    ...eagerly(learn)(work),
+    dispose: () => void (disposed += 1),
+  });
+  learn.stepGraph = new StepGraph(record, () => undefined);
+  const freed: number[] = [];
+  const cb = new Callback({
+    afterBatch: () => {
+      if (learn.trainIter !== 4) return;
+      const before = memory().tensors;
+      end(learn);
+      freed.push(before - memory().tensors);
+    },
+  });
+  await learn.fit(2, { cbs: cb });
+  expect(disposed).toBe(1);
+  // The batch, prediction and loss, and what holds the memory of parameters and buffers.
+  const { model } = learn;
+  expect(freed).toEqual([2 + 2 + model.parameters().length + model.buffers().length]);
+});
+
+test('capture takes true or false', () => {
+  const learn = learnerOf({}, tinyModel());
+  // @ts-expect-error it is no flag
+  expect(thrown(() => learn.capture('no'))).toMatchObject({
+    code: 'ERR_TORCH_ARGUMENT',
+    message: "capture: expected true or false, got 'no'",
+  });
+  expect(learn.stepGraph).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import type * as Binding from '../../lib/internal/binding';
 import { isOutOfMemory, outOfMemoryError } from '../../lib/internal/out-of-memory';
 import { memory, ones, TorchOutOfMemoryError, zeros } from '../../lib/index';
 import { onCpuOnly, onGpu } from '../support/cuda';
@@ -106,6 +107,31 @@ test("reads the figures of a GPU from libtorch's message", () => {
     figures: { device: 'cuda:2', requested: undefined, ...stats },
   });
   expect(asked).toEqual([1, 2]);
+});
+
+test('a GPU that has no memory to tell its figures is asked once', () => {
+  const asked: string[] = [];
+  const fails = (name: string) => () => {
+    asked.push(name);
+    const error = new Error('mm: CUDA out of memory. GPU 0 has a total capacity of 79.19 GiB.');
+    throw Object.assign(error, { torch: 'ERR_TORCH_OUT_OF_MEMORY' });
+  };
+  // Stands for the addon on a machine with a GPU.
+  const addon = {
+    memory: () => undefined,
+    onWarning: () => undefined,
+    fromData: fails('fromData'),
+    cudaMemoryStats: fails('cudaMemoryStats'),
+  };
+  jest.isolateModules(() => {
+    jest.doMock('../../lib/internal/load', () => ({ loadAddon: () => addon }));
+    const { native } = jest.requireActual<typeof Binding>('../../lib/internal/binding');
+    expect(thrown(() => native.fromData(new Float32Array(1), [1], 'float32'))).toMatchObject({
+      name: 'TorchOutOfMemoryError',
+      figures: { device: 'cpu' },
+    });
+  });
+  expect(asked).toEqual(['fromData', 'fromData', 'cudaMemoryStats']);
 });
 
 onGpu('a GPU without the memory says so, and goes on', () => {

@@ -1,7 +1,10 @@
 import {
   averageGrad,
+  EMA,
+  Lookahead,
   Nadam,
   Optimizer,
+  SGD,
   statCallback,
   stepStat,
   type Callback,
@@ -106,4 +109,69 @@ test('a step holds what one parameter needs, not what all do', () => {
   ]);
   opt.step();
   expect(new Set(live).size).toBe(1);
+});
+
+// 400 kB.
+const large = () => {
+  const p = tensor(new Float32Array(100_000));
+  p.grad = tensor(new Float32Array(100_000).fill(1));
+  return p;
+};
+
+/** Tells how many kilobytes `work` frees. */
+function freedBy(work: () => void): number {
+  const before = memory().bytes;
+  work();
+  return Math.round((before - memory().bytes) / 1000);
+}
+
+test.each<[string, number, () => { opt: Optimizer; end: () => void }]>([
+  [
+    'an EMA that is disposed',
+    400,
+    () => {
+      const opt = SGD(large(), { lr: 0.1, fused: true });
+      const ema = new EMA(opt);
+      return { opt, end: () => void ema.dispose() };
+    },
+  ],
+  [
+    'a Lookahead that is disposed',
+    400,
+    () => {
+      const opt = new Lookahead(SGD(large(), { lr: 0.1, fused: true }), { k: 1 });
+      return { opt, end: () => void opt.dispose() };
+    },
+  ],
+  [
+    'a state that is cleared',
+    800,
+    () => {
+      const opt = Nadam(large(), { lr: 0.1, fused: true });
+      return { opt, end: () => void opt.clearState() };
+    },
+  ],
+  [
+    'a state that another replaces',
+    0,
+    () => {
+      const opt = Nadam(large(), { lr: 0.1, fused: true });
+      return { opt, end: () => tidy(() => opt.loadStateDict(opt.stateDict())) };
+    },
+  ],
+  [
+    'averages of an EMA that others replace',
+    0,
+    () => {
+      const opt = SGD(large(), { lr: 0.1, fused: true });
+      const ema = new EMA(opt);
+      return { opt, end: () => tidy(() => ema.loadStateDict(ema.stateDict())) };
+    },
+  ],
+])('%s is not held by the plan of the steps before', (_, kilobytes, make) => {
+  const { opt, end } = make();
+  for (let i = 0; i < 3; i++) opt.step();
+  expect(opt.explain()).toContain('in one pass');
+  expect(freedBy(end)).toBe(kilobytes);
+  opt.dispose();
 });
