@@ -135,7 +135,7 @@ function scaler(options: object = {}) {
 }
 
 function cast(options: object) {
-  return autocast(options, () => undefined);
+  autocast(options, () => undefined);
 }
 
 function optimizer(cbs: unknown) {

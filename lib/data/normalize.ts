@@ -8,7 +8,8 @@ import type { BatchTransform } from './data-loader';
 // Made for each batch and freed with it, out of pinned memory: a GPU isn't waited for.
 function perChannel(values: readonly number[], device: Device): Tensor {
   const pinMemory = device.startsWith('cuda');
-  return tensor(values, { pinMemory }).view([1, -1, 1, 1]).to(device, { nonBlocking: true });
+  const made = tensor(values, { device: 'cpu', pinMemory }).view([1, -1, 1, 1]);
+  return made.to(device, { nonBlocking: true });
 }
 
 function checkNumbers(name: string, values: unknown): void {

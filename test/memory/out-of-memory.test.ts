@@ -126,10 +126,12 @@ test('a GPU that has no memory to tell its figures is asked once', () => {
   jest.isolateModules(() => {
     jest.doMock('../../lib/internal/load', () => ({ loadAddon: () => addon }));
     const { native } = jest.requireActual<typeof Binding>('../../lib/internal/binding');
-    expect(thrown(() => native.fromData(new Float32Array(1), [1], 'float32'))).toMatchObject({
-      name: 'TorchOutOfMemoryError',
-      figures: { device: 'cpu' },
-    });
+    expect(thrown(() => native.fromData(new Float32Array(1), [1], 'float32', 'cpu'))).toMatchObject(
+      {
+        name: 'TorchOutOfMemoryError',
+        figures: { device: 'cpu' },
+      },
+    );
   });
   expect(asked).toEqual(['fromData', 'fromData', 'cudaMemoryStats']);
 });
