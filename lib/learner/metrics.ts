@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkFunction, checkNumbers, isRecord } from '../internal/check';
+import { checkFunction, checkName, checkNumbers, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { refusePromise, tidy } from '../tensor/scope';
@@ -80,10 +80,11 @@ export class AvgMetric implements Metric {
   readonly #mean = new WeightedMean();
 
   /** @param name the heading; that of the function, in snake case, where it isn't given. */
-  constructor(measure: MetricFunction, name = snakeCase(measure.name) || 'metric') {
+  constructor(measure: MetricFunction, name?: string) {
     checkFunction('AvgMetric', measure);
+    if (name !== undefined) checkName('AvgMetric', name);
     this.#measure = measure;
-    this.name = name;
+    this.name = name ?? (snakeCase(measure.name) || 'metric');
   }
 
   reset(): void {

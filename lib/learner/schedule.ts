@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkFunction } from '../internal/check';
+import { checkFunction, checkNumbers } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 
 /** A value, or one for each parameter group. */
@@ -146,5 +146,6 @@ export function combinedCos(
   middle: ScheduleValue,
   end: ScheduleValue,
 ): Schedule {
+  checkNumbers('combinedCos', { share });
   return combineScheds([share, 1 - share], [SchedCos(start, middle), SchedCos(middle, end)]);
 }

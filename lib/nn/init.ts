@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
+import { checkNumbers } from '../internal/check';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import type { Generator } from '../tensor/generator';
@@ -26,6 +27,7 @@ export type Nonlinearity = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' 
 
 /** Returns the factor by which a nonlinearity's layer scales its weights. Source: `torch.nn.init.calculate_gain`. */
 export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
+  checkNumbers('calculateGain', { slope });
   const gains = {
     linear: 1,
     sigmoid: 1,
@@ -34,7 +36,7 @@ export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number 
     leakyRelu: Math.sqrt(2 / (1 + slope * slope)),
     selu: 3 / 4,
   };
-  if (Object.hasOwn(gains, nonlinearity)) return gains[nonlinearity];
+  if (Object.keys(gains).includes(nonlinearity)) return gains[nonlinearity];
   throw new ArgumentError(
     `calculateGain: expected one of ${Object.keys(gains).join(', ')}, got ${inspect(nonlinearity, { depth: 0 })}`,
   );
@@ -57,7 +59,7 @@ function kaimingStd(
   { mode = 'fanIn', nonlinearity = 'leakyRelu', a = 0 }: KaimingOptions,
 ): number {
   const fans = calculateFans(weight);
-  if (!Object.hasOwn(fans, mode)) {
+  if (!Object.keys(fans).includes(mode)) {
     throw new ArgumentError(
       `init: expected the mode 'fanIn' or 'fanOut', got ${inspect(mode, { depth: 0 })}`,
     );

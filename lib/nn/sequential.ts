@@ -12,6 +12,11 @@ export class ModuleList<T extends Module = Module> extends Module {
 
   constructor(modules: Iterable<T> = []) {
     super();
+    if (!isList(modules)) {
+      throw new ArgumentError(
+        `${this.constructor.name}: expected modules, got ${inspect(modules, { depth: 0 })}`,
+      );
+    }
     for (const module of modules) this.push(module);
   }
 
@@ -62,8 +67,7 @@ export class ModuleList<T extends Module = Module> extends Module {
   }
 }
 
-function isList(value: Module | Iterable<Module>): value is Iterable<Module> {
-  const given: unknown = value;
+function isList(given: unknown): given is Iterable<Module> {
   if (given instanceof Module || typeof given !== 'object' || given === null) return false;
   return Symbol.iterator in given && typeof given[Symbol.iterator] === 'function';
 }

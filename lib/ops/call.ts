@@ -135,7 +135,7 @@ export class Operator {
     const overloads = this.#overloads ?? [];
     const op = overloads[0]?.schema.name ?? 'operator';
     const named = Object.entries(options).map(([key, value]) => `${key}: ${describe(value)}`);
-    const received = [...args.map(describe), ...named].join(', ') || 'nothing';
+    const received = [...args.map((arg) => describe(arg)), ...named].join(', ') || 'nothing';
     const forms = overloads.map(({ schema }) => schema.text.replace(/^aten::/, '')).join('; ');
     return new ArgumentError(`${op}: no overload takes (${received}); it takes ${forms}`, {
       op,

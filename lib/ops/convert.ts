@@ -56,14 +56,19 @@ export function fromNative(value: unknown, type: SchemaType): unknown {
   return value;
 }
 
+const deepest = 3;
+
 /** Names a value for an error message: `Tensor float32[2, 3]`, `'abc'`, `[1, 2]`. */
-export function describe(value: unknown): string {
+export function describe(value: unknown, depth = 0): string {
   if (value instanceof Tensor)
     return value.isDisposed
       ? 'a disposed Tensor'
       : `Tensor ${value.dtype}[${value.shape.join(', ')}]`;
-  if (Array.isArray(value))
-    return `[${value.slice(0, 8).map(describe).join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  if (Array.isArray(value)) {
+    if (depth === deepest) return '[...]'; // it may hold itself
+    const items = value.slice(0, 8).map((item) => describe(item, depth + 1));
+    return `[${items.join(', ')}${value.length > 8 ? ', ...' : ''}]`;
+  }
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
-import { checkFlags, isRecord } from '../internal/check';
+import { checkFlags, checkRecord, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { Callback, CallbackResult, GradParam, Hyper, ParamState, StatePatch } from './types';
 
 /** The types of state values that are no tensors. */
@@ -151,6 +151,9 @@ export function declare(
     );
   };
   const byHand: Callback = (p, values, hyper) => {
+    checkTensor(callback.name, p);
+    checkRecord(callback.name, 'a state', values);
+    checkRecord(callback.name, 'hyper-parameters by name', hyper);
     const absent = firstAbsent(hypers, hyper);
     if (absent === undefined) return noGrad(() => body(p, values, hyper));
     throw new ArgumentError(`${callback.name}: expected hyper '${absent}', got none; pass it`);

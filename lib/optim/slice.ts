@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkNumbers } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 
 /** A range of values over the parameter groups; made by `slice`. */
@@ -53,6 +54,7 @@ export function slice(...ends: [number] | [number | undefined, number]): Slice {
  * ```
  */
 export function evenMults(start: number, stop: number, count: number): number[] {
+  checkNumbers('evenMults', { start, stop, count });
   if (count === 1) return [stop];
   const ratio = stop / start;
   if (!(ratio >= 0 && ratio < Infinity)) {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { native } from '../internal/binding';
+import { isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import type { OptimizerHandle } from '../internal/native';
 import { Tensor } from '../tensor/tensor';
@@ -64,7 +65,7 @@ export class TorchOptimizer {
 }
 
 function isGroup(value: Tensor | Iterable<Tensor> | TorchGroup): value is TorchGroup {
-  return !(value instanceof Tensor) && 'params' in value;
+  return !(value instanceof Tensor) && isRecord(value) && 'params' in value;
 }
 
 // Groups of either form: their tensors, and the settings that are their own.
