@@ -6,7 +6,8 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <future>
+#include <functional>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,45 @@ struct Current final : c10::DebugInfoBase {
   HookRunner* runner;
 };
 
+// Work that threads leave for the one that serves it.
+class Errands {
+ public:
+  using Work = std::function<void()>;
+
+  void leave(Work work) {
+    const std::lock_guard lock(mutex_);
+    left_.push_back(std::move(work));
+    changed_.notify_one();
+  }
+  // Does what is left here until nothing more will be.
+  void serve() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&] { return finished_ || !left_.empty(); });
+      if (left_.empty()) return;
+      const Work work = std::move(left_.front());
+      left_.pop_front();
+      lock.unlock();
+      work();
+      lock.lock();
+    }
+  }
+  void finish() {
+    const std::lock_guard lock(mutex_);
+    finished_ = true;
+    changed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Work> left_;
+  bool finished_ = false;
+};
+
+// The thread that waits for the hook which this one runs at the moment.
+thread_local Errands* waiting = nullptr;
+
 // Lets other threads run hooks on the thread that serves them.
 class HookServer final : public HookRunner {
  public:
@@ -36,51 +76,36 @@ class HookServer final : public HookRunner {
     return ask([&] { return runner_.on_output(hook, input, output); });
   }
 
-  // Runs what is asked until nothing will be.
-  void serve() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [&] { return finished_ || !tasks_.empty(); });
-      if (tasks_.empty()) return;
-      Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
-      task();
-      lock.lock();
-    }
-  }
-  void finish() {
-    const std::lock_guard lock(mutex_);
-    finished_ = true;
-    changed_.notify_one();
-  }
+  void serve() { errands_.serve(); }
+  void finish() { errands_.finish(); }
 
  private:
-  using Task = std::packaged_task<at::Tensor()>;
-
-  // What the task throws comes out here.
-  template <class Work>
-  at::Tensor ask(Work work) {
+  // What the hook throws comes out here.
+  template <class Hook>
+  at::Tensor ask(Hook hook) {
     // With the asking thread's state, such as whether gradients are recorded.
     const at::ThreadLocalState state;
-    Task task([&] {
-      const at::ThreadLocalStateGuard guard(state);
-      return work();
+    const auto meanwhile = std::make_shared<Errands>();
+    at::Tensor answer;
+    std::exception_ptr failure;
+    errands_.leave([&, meanwhile] {
+      auto* const before = std::exchange(waiting, meanwhile.get());
+      try {
+        const at::ThreadLocalStateGuard guard(state);
+        answer = hook();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      waiting = before;
+      meanwhile->finish();
     });
-    auto answer = task.get_future();
-    {
-      const std::lock_guard lock(mutex_);
-      tasks_.push_back(std::move(task));
-      changed_.notify_one();
-    }
-    return answer.get();
+    meanwhile->serve();
+    if (failure) std::rethrow_exception(failure);
+    return answer;
   }
 
   HookRunner& runner_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Task> tasks_;
-  bool finished_ = false;
+  Errands errands_;
 };
 
 struct Token {
@@ -106,13 +131,14 @@ HookRunner& HookRunner::current() {
 HookScope::HookScope(HookRunner* runner) : guard_(info_kind(), std::make_shared<Current>(runner)) {}
 
 void run_with_hooks_here(HookRunner& runner, const std::function<void()>& pass) {
-  HookServer server(runner);
-  const HookScope scope(&server);
+  const auto server = std::make_shared<HookServer>(runner);
+  const HookScope scope(server.get());
   const at::ThreadLocalState state;
   const auto place = cuda::this_place();
   auto* warnings = c10::WarningUtils::get_warning_handler();
   std::exception_ptr failure;
-  std::thread thread([&] {
+  const auto run = [&, server] {
+    const auto before = cuda::this_place();
     try {
       const at::ThreadLocalStateGuard guard(state);
       const c10::WarningUtils::WarningHandlerGuard warns(warnings);
@@ -121,10 +147,19 @@ void run_with_hooks_here(HookRunner& runner, const std::function<void()>& pass) 
     } catch (...) {
       failure = std::current_exception();
     }
-    server.finish();
-  });
-  server.serve();
-  thread.join();
+    cuda::take_place(before);
+    server->finish();
+  };
+  // In a hook, the thread that waits for it runs the pass: it may be the one where all of a GPU's
+  // work is done.
+  std::thread thread;
+  if (waiting) {
+    waiting->leave(run);
+  } else {
+    thread = std::thread(run);
+  }
+  server->serve();
+  if (thread.joinable()) thread.join();
   if (failure) std::rethrow_exception(failure);
 }
 

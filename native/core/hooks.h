@@ -35,7 +35,7 @@ class HookScope {
 
 // Runs a pass on a thread of its own, and its hooks on this one. What lies on a GPU autograd
 // computes on threads of its own, which may not run JavaScript, while the one that began the pass
-// has no ear for them.
+// has no ear for them. A pass that a hook begins goes to the thread that waits for the hook.
 void run_with_hooks_here(HookRunner& runner, const std::function<void()>& pass);
 
 // Collects the numbers of hooks whose graph is gone; any thread may add.

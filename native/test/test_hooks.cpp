@@ -158,6 +158,39 @@ void a_pass_elsewhere_warns_here() {
   EXPECT(warnings.size() == 1 && warnings[0].msg() == "mind the gap");
 }
 
+// Begins a pass in its hook, as a thread that does all of a GPU's work waits for it.
+struct Nesting : HookRunner {
+  std::thread::id inner;
+  at::Tensor leaf = at::ones({}).requires_grad_();
+  at::Tensor on_gradient(int64_t hook, const at::Tensor&) override {
+    if (hook != 1) return {};
+    run_with_hooks_here(*this, [&] {
+      inner = std::this_thread::get_id();
+      const at::AutoGradMode records(true);
+      (leaf * 5).backward();
+    });
+    return {};
+  }
+};
+
+void a_pass_that_a_hook_begins_runs_where_the_hook_is_waited_for() {
+  const auto dead = std::make_shared<DeadHooks>();
+  Nesting nesting;
+  auto x = at::ones({}).requires_grad_();
+  add_gradient_hook(x, 1, dead);
+  add_gradient_hook(nesting.leaf, 2, dead);
+  std::thread::id outer;
+  run_with_hooks_here(nesting, [&] {
+    outer = std::this_thread::get_id();
+    const at::AutoGradMode records(true);
+    (x * 3).backward();
+  });
+  EXPECT(nesting.inner == outer);
+  EXPECT(outer != std::this_thread::get_id());
+  EXPECT(x.grad().item<double>() == 3);
+  EXPECT(nesting.leaf.grad().item<double>() == 5);
+}
+
 }  // namespace
 
 int main() {
@@ -167,5 +200,6 @@ int main() {
   a_pass_elsewhere_runs_its_hooks_here();
   hooks_of_a_pass_elsewhere_have_its_state();
   a_pass_elsewhere_warns_here();
+  a_pass_that_a_hook_begins_runs_where_the_hook_is_waited_for();
   return exit_code();
 }

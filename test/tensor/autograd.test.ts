@@ -9,6 +9,7 @@ import {
   type Tensor,
   zeros,
 } from '../../lib/index';
+import { onTestDevice } from '../support/cuda';
 import { expectClose, thrown } from '../support/tensors';
 
 const leaf = (values: number[]) => tensor(values, { requiresGrad: true });
@@ -70,7 +71,9 @@ describe('backward', () => {
           .mul(2)
           .backward({ gradient: ones([3]) }),
       ).message,
-    ).toBe('backward: expected a gradient of the shape of the Tensor float32[1], got float32[3]');
+    ).toBe(
+      `backward: expected a gradient of the shape of the Tensor float32[1]${onTestDevice}, got float32[3]${onTestDevice}`,
+    );
     expect(
       thrown(() =>
         leaf([1])
@@ -279,7 +282,7 @@ test('what cannot be differentiated is said by name', () => {
   expect(thrown(() => autograd.grad([], []))).toMatchObject({ code: 'ERR_TORCH_ARGUMENT' });
   expect(thrown(() => leaf([1, 2]).mul(2).backward())).toMatchObject({
     op: 'backward',
-    received: 'Tensor float32[2]',
+    received: `Tensor float32[2]${onTestDevice}`,
   });
   expect(thrown(() => leaf([1]).registerHook(3 as never)).code).toBe('ERR_TORCH_ARGUMENT');
 });
