@@ -1,8 +1,7 @@
-import { inspect } from 'node:util';
 import { isAvailable } from '../cuda';
 import { checkLoader, type DataLoaders } from '../data/types';
 import { checkFlag } from '../internal/check';
-import { ArgumentError, BusyError } from '../internal/errors';
+import { BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import type { Module } from '../nn/module';
 import {
@@ -16,9 +15,12 @@ import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { refusePromise } from '../tensor/scope';
 import { checkLoaders } from './batch';
-import { Callback } from './callback';
+import type { Callback } from './callback';
+import { addCallbacks, removeCallbacks, type WhichCallbacks } from './callback-list';
 import { StepGraph } from './capture';
 import { ChannelsLast, layOut } from './channels-last';
+import { checkEpochs, checkLoss } from './checks';
+import { createOpt } from './create-opt';
 import * as cycles from './cycles';
 import { Loop } from './loop';
 import { lrFind, type LRFindOptions, type LRFindResult } from './lr-find';
@@ -32,7 +34,6 @@ import {
   learnerOptionNames,
   listOf,
   type LearnerOptions,
-  type LossFunction,
   type Moms,
   type OneOrMore,
   type PlainFitOptions,
@@ -40,7 +41,7 @@ import {
   type TargetsFunction,
   type ValidateOptions,
 } from './options';
-import { checkModule, normBiasParams, trainableParams } from './params';
+import { checkModule, trainableParams } from './params';
 import { getPreds, type Predictions } from './predict';
 import { ProgressCallback, Quiet } from './progress';
 import { Recorder } from './recorder';
@@ -133,34 +134,13 @@ export class Learner extends TrainingState {
    * @throws ArgumentError for what is no callback, and for one that is there already.
    */
   addCb(cbs: OneOrMore<Callback>): this {
-    const added = listOf(cbs);
-    for (const [i, cb] of added.entries()) {
-      if (!(cb instanceof Callback)) {
-        throw new ArgumentError(
-          `addCb: expected a Callback, got ${inspect(cb, { depth: 0 })}; make one with new`,
-        );
-      }
-      if (this.cbs.includes(cb) || added.indexOf(cb) < i)
-        throw new ArgumentError(`addCb: expected a new callback, got one that was added before`);
-    }
-    this.cbs.push(...added);
+    addCallbacks(this.cbs, listOf(cbs));
     return this;
   }
 
   /** Takes callbacks away: these, or all of a class. */
-  removeCb(which: OneOrMore<Callback> | (abstract new (...args: never[]) => Callback)): this {
-    if (
-      typeof which === 'function' &&
-      which !== Callback &&
-      !(which.prototype instanceof Callback)
-    ) {
-      throw new ArgumentError(
-        `removeCb: expected callbacks or a class of them, got ${inspect(which, { depth: 0 })}`,
-      );
-    }
-    const gone =
-      typeof which === 'function' ? this.cbs.filter((cb) => cb instanceof which) : listOf(which);
-    this.cbs.splice(0, Infinity, ...this.cbs.filter((cb) => !gone.includes(cb)));
+  removeCb(which: WhichCallbacks): this {
+    removeCallbacks(this.cbs, which);
     return this;
   }
 
@@ -245,16 +225,8 @@ export class Learner extends TrainingState {
    */
   createOpt(): Optimizer {
     this.opt?.dispose();
-    const opt = this.optFunc(this.splitter(this.model), { lr: this.lr });
-    const known = new Set(opt.paramLists.flat());
-    const states = (withBias: boolean) =>
-      normBiasParams(this.model, withBias)
-        .filter((p) => known.has(p))
-        .map((p) => opt.state.get(p));
-    if (!this.wdBnBias) for (const state of states(true)) state.do_wd = false;
-    if (this.trainBn) for (const state of states(false)) state.force_train = true;
-    this.opt = opt;
-    return opt;
+    this.opt = createOpt(this);
+    return this.opt;
   }
 
   /** Freezes the parameter groups before `n`, from the end where negative, and forgets the optimizer's averages. */
@@ -373,16 +345,4 @@ export class Learner extends TrainingState {
 
 function bestDevice(): Device {
   return isAvailable() ? 'cuda' : 'cpu';
-}
-
-function checkLoss(lossFunc: LossFunction | undefined): LossFunction {
-  if (typeof lossFunc === 'function') return lossFunc;
-  throw new ArgumentError(
-    `Learner: expected lossFunc, such as nn.crossEntropy, got ${inspect(lossFunc, { depth: 0 })}`,
-  );
-}
-
-function checkEpochs(where: string, nEpoch: number): void {
-  if (Number.isSafeInteger(nEpoch) && nEpoch >= 0) return;
-  throw new ArgumentError(`${where}: expected a number of epochs, got ${inspect(nEpoch)}`);
 }
