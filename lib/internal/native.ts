@@ -106,14 +106,6 @@ export interface NativeDriver {
   readonly gpus: readonly GpuProperties[];
 }
 
-/** libtorch's switches for NVIDIA's libraries. */
-export type BackendSwitch =
-  | 'cudnn.enabled'
-  | 'cudnn.benchmark'
-  | 'cudnn.deterministic'
-  | 'cudnn.allowTf32'
-  | 'matmul.allowTf32';
-
 export interface Native {
   // what was built and loaded
   info(): { readonly napiVersion: number; readonly libtorch: string; readonly cuda: boolean };
@@ -341,8 +333,9 @@ export interface Native {
   cudaEmptyCache(): void;
   /** The driver, asked without libtorch. */
   cudaDriver(): NativeDriver;
-  backendSwitch(name: BackendSwitch): boolean;
-  setBackendSwitch(name: BackendSwitch, on: boolean): void;
+  /** One of libtorch's switches for NVIDIA's libraries, such as `cudnn.enabled`. */
+  backendSwitch(name: string): boolean;
+  setBackendSwitch(name: string, on: boolean): void;
   /** Whether the build had CUDA's headers, which only graphs need. */
   cudaGraphsAreBuilt(): boolean;
   cudaCreateGraph(): GraphHandle;
