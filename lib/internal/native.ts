@@ -268,6 +268,8 @@ export interface Native {
     /** What is done to all parameters besides: 1 scales gradients, 2 averages weights, 4 restores them, 8 zeroes gradients. */
     extras: number,
   ): string | undefined;
+  /** How often a step passes over memory: again after each sum that something waits for. */
+  fusedPasses(plan: PlanHandle): number;
   /** The norm of all gradients; undefined where they are not all of one dtype, dense and on the CPU. */
   fusedGradNorm(plan: PlanHandle): number | undefined;
   fusedDispose(plan: PlanHandle): void;

@@ -56,7 +56,7 @@ export class EMA {
   readonly #leave: (() => void) | undefined;
   // One pass of no callbacks, for updates apart from a step.
   readonly #pass = new FusedEngine({
-    ...{ numbers: [], programs: [], states: [], unkept: [], ownHypers: [], passes: 1 },
+    ...{ numbers: [], programs: [], states: [], unkept: [], ownHypers: [] },
   });
   readonly #noStates = new StateMap();
   // The averages of half-precision weights while these are exchanged: the weights can't hold them.

@@ -62,32 +62,3 @@ export function scalarStates(
   }
   return scalars;
 }
-
-/**
- * Counts how often the kernels pass over memory: what needs a sum waits until all elements have been passed. Source:
- * `StageMaker` in `native/optim/fused/program.cpp`.
- *
- * @param scalars the states that are one number.
- */
-export function passesOf(programs: readonly Program[], scalars: ReadonlySet<string>): number {
-  let now = 0; // the pass in which the next program begins
-  const sums = new Map<string, number>(); // from which pass on states that are one number are known
-  for (const program of programs) {
-    const uniform = uniformNodes(program, scalars);
-    const passes: number[] = [];
-    const passOf = (node: number): number => passes[node] ?? 0;
-    let last = now;
-    program.nodes.forEach(({ code, name, operands }, i) => {
-      const pass = Math.max(uniform[i] ? (sums.get(name) ?? 0) : now, ...operands.map(passOf));
-      const isSum = code === 'sum' && operands.some((operand) => !uniform[operand]);
-      passes.push(isSum ? pass + 1 : pass);
-      if (isSum) last = Math.max(last, pass);
-    });
-    for (const [name, node] of program.outputs) {
-      if (!scalars.has(name)) last = Math.max(last, passOf(node));
-    }
-    for (const [name, node] of program.outputs) if (scalars.has(name)) sums.set(name, passOf(node));
-    now = last;
-  }
-  return now + 1;
-}

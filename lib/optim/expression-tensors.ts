@@ -10,8 +10,8 @@ import { scalarStates, uniformNodes, type Program, type ProgramNode } from './ex
 import { stateDtype } from './state';
 import type { GradParam, Hyper, ParamState, StatePatch } from './types';
 
-// What is the same for all elements is a number, or where it comes of a sum or of the state, a float64 tensor of no
-// dimensions: libtorch computes with both as with numbers.
+// What is the same for all elements is a number; but on a GPU, where reading one would wait for it, what comes of a sum or of
+// the state is a float64 tensor of no dimensions, with which libtorch computes as with a number.
 type Value = number | Tensor;
 
 type Unary = readonly [ofNumber: (x: number) => number, ofTensor: (x: Tensor) => Tensor];
@@ -81,6 +81,7 @@ class Evaluation {
   readonly #state: ParamState;
   readonly #hyper: Hyper;
   readonly #dtype: DType;
+  readonly #isOnHost: boolean;
   readonly #values: (Value | undefined)[] = [];
   readonly #read = new Set<Value>();
 
@@ -90,6 +91,7 @@ class Evaluation {
     this.#state = state;
     this.#hyper = hyper;
     this.#dtype = stateDtype(p);
+    this.#isOnHost = p.device === 'cpu';
   }
 
   /** Computes all new values, then writes those of `p` and its gradient, and returns those of the state. */
@@ -177,7 +179,9 @@ class Evaluation {
         `elementwise: expected a tensor as state '${name}', got ${inspect(stored, { depth: 0 })}`,
       );
     }
-    const value = widened(stored, this.#plan.scalars.has(name) ? 'float64' : this.#dtype);
+    const isOne = this.#plan.scalars.has(name);
+    if (isOne && this.#isOnHost) return stored.item();
+    const value = widened(stored, isOne ? 'float64' : this.#dtype);
     this.#read.add(value);
     return value;
   }
@@ -194,7 +198,9 @@ class Evaluation {
 
   #sum(x: Value): Value {
     if (typeof x === 'number') return x * this.#p.numel;
-    return isSame(x, this.#p) ? x.mul(this.#p.numel) : x.sum({ dtype: 'float64' });
+    if (isSame(x, this.#p)) return x.mul(this.#p.numel);
+    const sum = x.sum({ dtype: 'float64' });
+    return this.#isOnHost ? sum.item() : sum;
   }
 }
 

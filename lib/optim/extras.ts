@@ -4,6 +4,7 @@ import { checkOptions } from '../internal/options';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import type { StepOptions } from './options';
+import { stateDtype } from './state';
 
 /** What a step does to all parameters besides its callbacks, frozen or not: first scale, at the end average, then zero. */
 export interface StepExtras {
@@ -76,10 +77,15 @@ export function clipScale(norm: number, maxNorm: number): number {
   return scale > 1 ? 1 : scale; // NaN stays NaN, so that it is seen in the weights
 }
 
-/** Multiplies all gradients in place. */
+/** Multiplies all gradients in place. An operator rounds the factor to half precision where the gradient is. */
 export function scaleGrads(params: readonly Tensor[], scale: number): void {
   if (scale === 1) return;
-  for (const p of params) p.grad?.mul_(scale);
+  for (const { grad } of params) {
+    if (grad === null) continue;
+    const dtype = stateDtype(grad);
+    if (grad.dtype === dtype) grad.mul_(scale);
+    else tidy(() => grad.copy_(grad.to({ dtype }).mul_(scale)));
+  }
 }
 
 /** Fills all gradients with zeros in place, and detaches them from any graph. */

@@ -1,7 +1,7 @@
 import { isDeclared, type DeclaredCallback } from './callback';
 import { recordedProgram } from './elementwise';
 import { toNodes } from './expression-nodes';
-import { passesOf, scalarStates, type Program } from './expression-program';
+import { scalarStates, type Program } from './expression-program';
 import { fusedNumberOf, shareScalars } from './fused-callbacks';
 import type { AnyCallback, Callbacks } from './typed';
 
@@ -17,8 +17,6 @@ export interface FusedPipeline {
   readonly unkept: readonly string[];
   /** The names of `fastopt_hypers.own`, in order. */
   readonly ownHypers: readonly string[];
-  /** How often a step passes over memory: again after each sum. */
-  readonly passes: number;
 }
 
 /** One state that the kernels touch. */
@@ -136,7 +134,6 @@ function pipelineOf(parts: readonly Part[], made: ReadonlySet<string>): FusedPip
     }),
     unkept: parts.flatMap(({ cb }) => optionalOf(cb)).filter((key) => !made.has(key)),
     ownHypers: hypers,
-    passes: passesOf(programs, scalars),
   };
 }
 

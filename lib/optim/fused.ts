@@ -72,6 +72,7 @@ export class FusedEngine {
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
+  #passes = 0;
 
   constructor(pipeline: FusedPipeline, stateDtype: StateDtype = 'float32') {
     const { numbers, states, unkept } = pipeline;
@@ -86,7 +87,7 @@ export class FusedEngine {
 
   /** How often a step passes over memory. */
   get passes(): number {
-    return this.#pipeline.passes;
+    return this.#passes;
   }
 
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
@@ -236,6 +237,7 @@ export class FusedEngine {
     );
     if (typeof plan === 'string') return plan;
     this.#plan = plan;
+    this.#passes = native.fusedPasses(plan);
     return undefined;
   }
 

@@ -5,6 +5,7 @@ import { Tensor } from '../tensor/tensor';
 import { narrowState, widenedState, type StateStorage } from './narrow-state';
 import { mergePatch, type StateMap } from './state';
 import type { Callback, GradParam, Hyper } from './types';
+import { narrowWeight, widenWeight } from './wide-weights';
 
 /** What one step of the callback path works on. */
 export interface Run {
@@ -46,10 +47,12 @@ export function runCallbacks(run: Run): void {
       const state = states.get(p);
       if ((frozen && !state.force_train) || !hasGradient(p)) continue;
       const wide = narrow ? widenedState(p, state, storage) : state;
+      const stored = widenWeight(p);
       try {
         for (const body of bodies) mergePatch(p, wide, body(p, wide, hyper));
       } finally {
         if (narrow) narrowState(p, state, wide, storage);
+        if (stored) narrowWeight(p, stored);
       }
       scope.dispose();
     }

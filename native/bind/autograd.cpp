@@ -19,10 +19,13 @@ napi_value grad(Call& call) {
   return wrap_tensor(call, gradient);
 }
 
-// libtorch itself accepts whatever it is given here, and fails much later.
+// libtorch itself accepts whatever it is given here, and fails much later. While an optimizer's
+// callbacks run, a weight of half precision is float32, and its gradient is not.
 void check_gradient(const at::Tensor& tensor, const at::Tensor& gradient) {
-  if (gradient.sizes() != tensor.sizes() || gradient.scalar_type() != tensor.scalar_type() ||
-      gradient.device() != tensor.device()) {
+  const auto type = gradient.scalar_type();
+  const auto& old = tensor.grad();
+  const bool fits = type == tensor.scalar_type() || (old.defined() && type == old.scalar_type());
+  if (!fits || gradient.sizes() != tensor.sizes() || gradient.device() != tensor.device()) {
     throw Refusal("grad: expected a gradient like the Tensor " + describe(tensor) + ", got " +
                   describe(gradient));
   }

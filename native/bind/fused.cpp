@@ -89,6 +89,10 @@ napi_value step(Call& call) {
   return reason.empty() ? call.undefined() : js_string(call, reason);
 }
 
+napi_value passes(Call& call) {
+  return js_number(call, plan_of(call, call[0], "fusedPasses")->passes());
+}
+
 // Undefined where the gradients are not all alike.
 napi_value grad_norm(Call& call) {
   const auto norm = plan_of(call, call[0], "fusedGradNorm")->grad_norm();
@@ -104,9 +108,8 @@ napi_value dispose(Call& call) {
 
 const Functions& fused_functions() {
   static const Functions functions{
-      {"fusedPlan", guarded<create_plan>},
-      {"fusedStep", guarded<step>},
-      {"fusedGradNorm", guarded<grad_norm>},
+      {"fusedPlan", guarded<create_plan>}, {"fusedStep", guarded<step>},
+      {"fusedPasses", guarded<passes>},    {"fusedGradNorm", guarded<grad_norm>},
       {"fusedDispose", guarded<dispose>},
   };
   return functions;

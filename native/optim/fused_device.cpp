@@ -23,6 +23,7 @@ class CpuPlan : public DevicePlan {
   ~CpuPlan() override { fastopt_plan_destroy(plan_); }
   CpuPlan(const CpuPlan&) = delete;
 
+  int32_t passes() const override { return fastopt_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_plan_tensors(plan_); }
   std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
     fastopt_plan_step(plan_, hypers, counters, on_libtorch_threads, nullptr);
@@ -39,6 +40,7 @@ class GpuPlan : public DevicePlan {
   ~GpuPlan() override { fastopt_cuda_plan_destroy(plan_); }
   GpuPlan(const GpuPlan&) = delete;
 
+  int32_t passes() const override { return fastopt_cuda_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_cuda_plan_tensors(plan_); }
   std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
     void* stream = cuda::current_stream(device_).native_handle();

@@ -16,6 +16,7 @@ class DevicePlan {
                           std::unique_ptr<DevicePlan>& made);
   virtual ~DevicePlan() = default;
 
+  virtual int32_t passes() const = 0;
   virtual fastopt_tensor* tensors() = 0;
   // Steps in the order of the device's current stream, and returns nothing; or says why it can't.
   virtual std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) = 0;

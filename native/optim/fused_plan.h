@@ -57,6 +57,8 @@ class FusedPlan {
 
   size_t size() const { return members_.size(); }
   size_t groups() const { return groups_; }
+  // How often a step without extras passes over memory.
+  int32_t passes() const { return plans_[kExtras]->passes(); }
 
   // Steps the tensors that are `active` and have a gradient, and returns nothing; or says why the
   // kernels can't, and has changed nothing. `hypers` by group, `counters` and `active` by tensor,

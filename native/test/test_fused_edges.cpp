@@ -1,5 +1,4 @@
 #include <atomic>
-#include <bit>
 #include <cstdlib>
 #include <limits>
 #include <new>
@@ -136,57 +135,6 @@ void many_small_tensors_are_each_stepped_once() {
   fastopt_pool_destroy(pool);
 }
 
-// Parameters and gradients of half the width, with float32 state: as exact as the parameter's own
-// rounding.
-void bfloat16_parameters_have_float32_state() {
-  const auto narrow = [](float x) {
-    return static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
-  };
-  const auto wide = [](uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); };
-  std::vector<uint16_t> p(100), g(100);
-  std::vector twins{Tensor<float>()};
-  std::vector<float> m(100), v(100);
-  for (int i = 0; i < 100; ++i) {
-    p[i] = narrow(1 + i * 0.25f);
-    g[i] = narrow(i * 0.5f - 20);
-    twins[0].p.push_back(wide(p[i]));
-    twins[0].g.push_back(wide(g[i]));
-  }
-  twins[0].m = twins[0].v = twins[0].slow = m;
-  g[50] = narrow(std::numeric_limits<float>::quiet_NaN());
-  fastopt_tensor t{p.data(), g.data(), m.data(), v.data(), nullptr, 100, 0, {}};
-  fastopt_counters n{0, 1, 1};
-  fastopt_plan* plan = nullptr;
-  EXPECT(!make_plan(FASTOPT_BFLOAT16, FASTOPT_BEST, kNadam, {&t, 1}, &plan));
-  fastopt_plan_step(plan, &kPlain, &n, nullptr, nullptr);
-  fastopt_plan_destroy(plan);
-  naive_step(twins, kNadam, {kPlain});
-  for (int i = 0; i < 100; ++i) {
-    if (i == 50) {
-      EXPECT(std::isnan(wide(p[i])) && std::isnan(m[i]));
-      continue;
-    }
-    EXPECT(std::abs(wide(p[i]) - twins[0].p[i]) <= std::abs(twins[0].p[i]) / 256 + 1e-6f);
-    EXPECT(std::abs(m[i] - twins[0].m[i]) < 1e-5f);
-    EXPECT(std::abs(v[i] - twins[0].v[i]) <= 1e-5f * (1 + twins[0].v[i]));
-  }
-}
-
-// 1 - 0.5 * 1 in float16, whose bits these are.
-void float16_parameters_are_stepped_where_the_compiler_knows_them() {
-  std::vector<uint16_t> p(40, 0x3c00), g(40, 0x3c00);
-  fastopt_tensor t{p.data(), g.data(), nullptr, nullptr, nullptr, 40, 0, {}};
-  fastopt_counters n{0, 1, 1};
-  auto hypers = kPlain;
-  hypers.lr = 0.5;
-  const int32_t sgd[] = {FASTOPT_SGD_STEP};
-  fastopt_plan* plan = nullptr;
-  if (make_plan(FASTOPT_FLOAT16, FASTOPT_BEST, sgd, {&t, 1}, &plan)) return;
-  fastopt_plan_step(plan, &hypers, &n, nullptr, nullptr);
-  fastopt_plan_destroy(plan);
-  EXPECT(p == std::vector<uint16_t>(40, 0x3800));
-}
-
 void a_step_allocates_nothing() {
   std::mt19937 random(5);
   std::vector<Tensor<float>> tensors;
@@ -240,8 +188,6 @@ int main() {
   denormals_are_kept();
   any_alignment_will_do_and_neighbours_are_left_alone();
   many_small_tensors_are_each_stepped_once();
-  bfloat16_parameters_have_float32_state();
-  float16_parameters_are_stepped_where_the_compiler_knows_them();
   a_step_allocates_nothing();
   addresses_may_change_between_steps();
   what_it_does_not_know_it_refuses();

@@ -48,12 +48,12 @@ Program descent() {
 }
 
 void a_list_without_sums_is_one_stage() {
-  const auto made = staged(
-      {FASTOPT_WEIGHT_DECAY, FASTOPT_STEP_STAT, FASTOPT_PROGRAM, FASTOPT_ZERO_GRAD}, {descent()});
-  EXPECT(made.stages.size() == 1);
+  const auto made =
+      staged({FASTOPT_L2_REG, FASTOPT_STEP_STAT, FASTOPT_PROGRAM, FASTOPT_ZERO_GRAD}, {descent()});
+  EXPECT(made.stages.size() == 1 && made.passes() == 1);
   const auto& items = made.stages[0].items;
   EXPECT(items.size() == 3);
-  EXPECT(items[0].callback == FASTOPT_WEIGHT_DECAY && items[2].callback == FASTOPT_ZERO_GRAD);
+  EXPECT(items[0].callback == FASTOPT_L2_REG && items[2].callback == FASTOPT_ZERO_GRAD);
   const auto& part = items[1].part;
   EXPECT(items[1].callback == -1);
   EXPECT(codes(part) ==
@@ -64,6 +64,41 @@ void a_list_without_sums_is_one_stage() {
   EXPECT(made.uniforms.size() == 1 && !made.uniforms[0].of_tensor);
 }
 
+// Weights are decayed where programs read them, until one writes them.
+void decay_is_done_by_the_programs_after_it() {
+  Program stat;
+  stat.store_scalar(FASTOPT_OWN, sum(stat.element(FASTOPT_PARAM)));
+  const auto made = staged({FASTOPT_WEIGHT_DECAY, FASTOPT_AVERAGE_GRAD, FASTOPT_PROGRAM,
+                            FASTOPT_PROGRAM + 1, FASTOPT_PROGRAM + 1},
+                           {stat, descent()});
+  const auto& items = made.stages[0].items;
+  EXPECT(made.stages.size() == 1 && items.size() == 4);
+  EXPECT(items[0].callback == FASTOPT_AVERAGE_GRAD);
+  EXPECT(codes(items[1].part) == std::vector<int32_t>{FASTOPT_ELEMENT, FASTOPT_MUL});
+  EXPECT(codes(items[2].part) == std::vector<int32_t>{FASTOPT_ELEMENT, FASTOPT_MUL, FASTOPT_ELEMENT,
+                                                      FASTOPT_MUL, FASTOPT_SUB});
+  EXPECT(codes(items[3].part) ==
+         codes(staged({FASTOPT_PROGRAM}, {descent()}).stages[0].items[0].part));
+}
+
+// By a kernel, which with others may be one loop.
+void decay_is_a_kernel_where_one_is_next_or_no_program_writes_weights() {
+  Program stat;
+  stat.store_scalar(FASTOPT_OWN, sum(stat.element(FASTOPT_PARAM)));
+  const auto callbacks = [](const Stages& made) {
+    std::vector<int32_t> found;
+    for (const auto& item : made.stages[0].items) found.push_back(item.callback);
+    return found;
+  };
+  using List = std::vector<int32_t>;
+  EXPECT(callbacks(staged({FASTOPT_WEIGHT_DECAY, FASTOPT_SGD_STEP, FASTOPT_PROGRAM},
+                          {descent()})) == (List{FASTOPT_WEIGHT_DECAY, FASTOPT_SGD_STEP, -1}));
+  EXPECT(callbacks(staged({FASTOPT_WEIGHT_DECAY, FASTOPT_PROGRAM, FASTOPT_SGD_STEP}, {stat})) ==
+         (List{-1, FASTOPT_WEIGHT_DECAY, FASTOPT_SGD_STEP}));
+  EXPECT(callbacks(staged({FASTOPT_WEIGHT_DECAY, FASTOPT_PROGRAM}, {stat})) ==
+         (List{-1, FASTOPT_WEIGHT_DECAY}));
+}
+
 void a_sum_ends_a_stage_and_later_callbacks_wait_for_the_stores() {
   // p -= g / rms(g); then p -= lr * g
   Program normed;
@@ -71,7 +106,7 @@ void a_sum_ends_a_stage_and_later_callbacks_wait_for_the_stores() {
   normed.store(FASTOPT_PARAM, p - g / rms(g));
   const auto made =
       staged({FASTOPT_L2_REG, FASTOPT_PROGRAM, FASTOPT_PROGRAM + 1}, {normed, descent()});
-  EXPECT(made.stages.size() == 2 && made.sum_count == 1);
+  EXPECT(made.stages.size() == 2 && made.passes() == 2 && made.sum_count == 1);
   const auto &first = made.stages[0].items, &second = made.stages[1].items;
   EXPECT(first.size() == 2 && second.size() == 2);
   EXPECT(codes(first[1].part) == std::vector<int32_t>{FASTOPT_ELEMENT, FASTOPT_MUL});
@@ -153,7 +188,7 @@ void uniforms_are_computed_in_float64() {
   const auto rest = op(FASTOPT_POW, own, program.step()) - program.size();
   program.store_scalar(FASTOPT_OWN + 7, lr / rest + program.scalar(FASTOPT_OWN));
   const auto made = staged({FASTOPT_PROGRAM}, {program});
-  EXPECT(made.stages.empty());  // no element is touched
+  EXPECT(made.stages.empty() && made.passes() == 0);  // no element is touched
   fastopt_hypers hypers{};
   hypers.lr = 0.1;
   hypers.own[15] = 0.9;
@@ -330,6 +365,8 @@ void any_nodes_are_refused_or_make_sound_stages() {
 
 int main() {
   a_list_without_sums_is_one_stage();
+  decay_is_done_by_the_programs_after_it();
+  decay_is_a_kernel_where_one_is_next_or_no_program_writes_weights();
   a_sum_ends_a_stage_and_later_callbacks_wait_for_the_stores();
   sums_of_sums_take_a_stage_each();
   stores_wait_for_sums_that_they_do_not_need();

@@ -1,20 +1,26 @@
 import { optim } from '../../lib/index';
 import type { Make } from './both-ways';
 
-const { Adam, AdamW, Lion, Nadam, QHAdam, RAdam, RMSProp, SGD, TorchNadam } = optim;
+const { Adam, AdamW, Adan, Lamb, Larc, Lion, Nadam, QHAdam, RAdam, RMSProp, SGD } = optim;
+const { StableAdam, TorchNadam } = optim;
 
-/** The optimizers of which all callbacks are in the kernels. */
+/** The optimizers whose callbacks are all kernels or programs. */
 export const factories: Record<string, Make> = {
-  SGD: (params, options) => SGD(params, { wd: 0.01, ...options }),
-  'SGD with momentum': (params, options) => SGD(params, { mom: 0.9, wd: 0.01, ...options }),
-  RMSProp: (params, options) => RMSProp(params, { wd: 0.01, ...options }),
-  'RMSProp with momentum': (params, options) => RMSProp(params, { mom: 0.9, wd: 0.01, ...options }),
+  SGD: (params, options) => SGD(params, options),
+  'SGD with momentum': (params, options) => SGD(params, { mom: 0.9, ...options }),
+  RMSProp: (params, options) => RMSProp(params, options),
+  'RMSProp with momentum': (params, options) => RMSProp(params, { mom: 0.9, ...options }),
   Adam: (params, options) => Adam(params, options),
-  AdamW: (params, { lr, ...options }) =>
-    AdamW(params, { lr, ...(options.fused === undefined ? {} : { fused: options.fused }) }),
+  AdamW: (params, { decouple_wd: _, ...options }) => AdamW(params, options),
   Nadam: (params, options) => Nadam(params, options),
-  RAdam: (params, options) => RAdam(params, { wd: 0.01, ...options }),
-  QHAdam: (params, options) => QHAdam(params, { wd: 0.01, ...options }),
-  TorchNadam: (params, options) => TorchNadam(params, { wd: 0.01, ...options }),
-  Lion: (params, options) => Lion(params, { wd: 0.01, ...options }),
+  RAdam: (params, options) => RAdam(params, options),
+  'RAdam with beta': (params, options) => RAdam(params, { beta: 20, ...options }),
+  QHAdam: (params, options) => QHAdam(params, options),
+  TorchNadam: (params, options) => TorchNadam(params, options),
+  Lion: (params, options) => Lion(params, options),
+  Adan: (params, options) => Adan(params, options),
+  StableAdam: (params, options) => StableAdam(params, options),
+  Larc: (params, options) => Larc(params, { trust_coeff: 1, ...options }),
+  'Larc without momentum': (params, options) => Larc(params, { mom: 0, clip: false, ...options }),
+  Lamb: (params, options) => Lamb(params, options),
 };

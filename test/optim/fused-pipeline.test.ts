@@ -48,7 +48,6 @@ test('callbacks with kernels go by their numbers', () => {
     states: [gradAvg, sqrAvg],
     unkept: [],
     ownHypers: [],
-    passes: 1,
   });
 });
 
@@ -117,19 +116,6 @@ test('one state may be kept by several callbacks, and is one number only if for 
   const all = elementwise({ name: 'all', state: ['x'] }, ({ g, x }) => ({ x: x.mul(g) }));
   expect(pipelineOf([one]).states).toMatchObject([{ name: 'x', scalar: true }]);
   expect(pipelineOf([one, all]).states).toMatchObject([{ name: 'x', scalar: false }]);
-});
-
-test('a step passes over memory once more after each sum that something waits for', () => {
-  const noted = elementwise({ state: ['norm'] }, ({ g }) => ({ norm: g.norm() }));
-  const scaled = elementwise({ needs: ['norm'] }, ({ g, norm }) => ({ g: g.div(norm) }));
-  const centred = elementwise({}, ({ g }) => ({ g: g.sub(g.mean()) }));
-  const late = elementwise({}, ({ p, g }) => ({ p: p.sub(g.sub(g.mean()).norm()) }));
-  const passes = (...cbs: AnyCallback[]) => pipelineOf(cbs).passes;
-  expect(passes(weightDecay, sgdStep)).toBe(1);
-  expect(passes(averageGrad(), averageSqrGrad(), stepStat, lambStep)).toBe(2);
-  expect(passes(averageGrad(), larcLayerLr(), larcStep)).toBe(2);
-  expect([passes(noted), passes(noted, sgdStep), passes(noted, scaled)]).toEqual([1, 1, 2]);
-  expect([passes(centred), passes(late), passes(centred, noted, scaled)]).toEqual([2, 3, 3]);
 });
 
 const states = Array.from({ length: 9 }, (_, i) => `s${i}`);

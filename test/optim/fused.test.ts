@@ -1,39 +1,7 @@
 import { keep, models, noGrad, optim, randn, tensor, zeros, type Tensor } from '../../lib/index';
-import { cases, expectSameBothWays, run } from './both-ways';
-import { factories } from './factories-fused';
-import { difference, values } from './support';
+import { values } from './support';
 
 const { Nadam, RMSProp, SGD } = optim;
-
-describe.each(Object.keys(factories))('%s', (name) => {
-  test.each(cases)('gives the same weights either way over 50 steps: %p', (one) => {
-    expectSameBothWays(factories[name]!, one);
-  });
-});
-
-test('half-precision parameters have float32 state, and step alike', () => {
-  for (const dtype of ['bfloat16', 'float16'] as const) {
-    const options = { dtype, groups: 1, decouple_wd: true };
-    const [fused, plain] = [
-      run('auto', factories.Nadam!, options),
-      run(false, factories.Nadam!, options),
-    ];
-    expect(fused.why).toContain('in one pass');
-    // The callbacks round to the parameter's dtype after each operation, the kernel once.
-    plain.weights.forEach((wanted, i) =>
-      expect(difference(fused.weights[i]!, wanted)).toBeLessThan(dtype === 'bfloat16' ? 0.1 : 0.02),
-    );
-  }
-});
-
-test('a planted fault is seen', () => {
-  const options = { dtype: 'float64', groups: 1, decouple_wd: true } as const;
-  const wrong = run('auto', (params, rest) => Nadam(params, { ...rest, eps: 1.01e-8 }), options);
-  const right = run(false, factories.Nadam!, options);
-  expect(
-    Math.max(...right.weights.map((wanted, i) => difference(wrong.weights[i]!, wanted))),
-  ).toBeGreaterThan(1e-12);
-});
 
 function stepped(p: Tensor, options: { fused?: optim.Fused } = {}) {
   const opt = Nadam(p, { lr: 0.1, ...options });

@@ -1,4 +1,4 @@
-import { manualSeed, memory, optim, randn, tensor, type DType, type Tensor } from '../../lib/index';
+import { manualSeed, memory, optim, randn, tensor, type Tensor } from '../../lib/index';
 import { values } from './support';
 
 const { Adam, Lamb, Larc, Nadam, OptimWrapper, Optimizer, Ranger, SGD, torchOptim } = optim;
@@ -11,13 +11,14 @@ function rounded(x: number): number {
   return new Float32Array(bits.buffer)[0]!;
 }
 
-function stepped(fused: optim.Fused, dtype: DType = 'float32', steps = 20) {
+function stepped(fused: optim.Fused) {
+  const steps = 20;
   manualSeed(3);
-  const params = [[1025], [3, 4], []].map((shape) => randn(shape).to({ dtype }));
+  const params = [[1025], [3, 4], []].map((shape) => randn(shape));
   const opt = Nadam(params, { lr: 1e-3, wd: 0.1, stateDtype: 'bfloat16', fused });
   const grads: Tensor[][] = [];
   for (let step = 0; step < steps; step++) {
-    grads.push(params.map((p) => randn(p.shape).to({ dtype })));
+    grads.push(params.map((p) => randn(p.shape)));
     params.forEach((p, i) => (p.grad = grads[step]![i]!));
     opt.step();
   }
@@ -47,19 +48,6 @@ test.each([false, 'auto'] as const)(
     expect(opt.state.get(p!).grad_avg?.dtype).toBe('bfloat16');
     expect(opt.state.get(p!).sqr_avg?.dtype).toBe('bfloat16');
     opt.dispose();
-  },
-);
-
-test.each(['float32', 'bfloat16', 'float16'] as const)(
-  '%s parameters step alike either way',
-  (dtype) => {
-    const [fused, plain] = [stepped('auto', dtype), stepped(false, dtype)];
-    fused.params.forEach((p, i) => {
-      const wanted = values(plain.params[i]!);
-      const worst = Math.max(...values(p).map((value, k) => Math.abs(value - wanted[k]!)));
-      expect(worst).toBeLessThan({ float32: 1e-4, bfloat16: 0.1, float16: 0.02 }[dtype]);
-    });
-    for (const { opt } of [fused, plain]) opt.dispose();
   },
 );
 

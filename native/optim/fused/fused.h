@@ -175,6 +175,9 @@ FASTOPT_API const char* fastopt_plan_create(const fastopt_plan_options* options,
                                             fastopt_plan** plan);
 FASTOPT_API void fastopt_plan_destroy(fastopt_plan* plan);
 
+// How often a step passes over memory.
+FASTOPT_API int32_t fastopt_plan_passes(const fastopt_plan* plan);
+
 // The plan's own copy of its tensors: addresses may be changed between steps, sizes may not.
 FASTOPT_API fastopt_tensor* fastopt_plan_tensors(fastopt_plan* plan);
 

@@ -266,6 +266,8 @@ const char* fastopt_plan_create(const fastopt_plan_options* options, fastopt_pla
 
 void fastopt_plan_destroy(fastopt_plan* plan) { delete plan; }
 
+int32_t fastopt_plan_passes(const fastopt_plan* plan) { return plan->list.passes(); }
+
 fastopt_tensor* fastopt_plan_tensors(fastopt_plan* plan) { return plan->tensors.data(); }
 
 void fastopt_plan_step(fastopt_plan* plan, const fastopt_hypers* hypers, fastopt_counters* counters,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -205,7 +206,14 @@ class StageMaker {
  public:
   explicit StageMaker(Stages& made) : made_(made), uniforms_(made.uniforms) {}
 
-  void add_callback(int32_t callback) { stage(now_).items.push_back({callback, {}}); }
+  // `with_program`: the first to touch the weights after it is a program.
+  void add_callback(int32_t callback, unsigned touches, bool with_program) {
+    if (touches & kParam) decay_now();
+    if (callback == FASTOPT_WEIGHT_DECAY && with_program)
+      decays_ = true;
+    else
+      stage(now_).items.push_back({callback, {}});
+  }
 
   void add_program(Nodes nodes) {
     Elements elements(uniforms_, now_);
@@ -230,9 +238,12 @@ class StageMaker {
     }
     for (const auto& [array, uniform] : scalars) scalars_[array] = uniform;
     split(elements, sums, stores);
+    const auto is_weights = [](const Store& store) { return store.array == FASTOPT_PARAM; };
+    if (std::ranges::any_of(stores, is_weights)) decays_ = false;
   }
 
   void finish() {
+    decay_now();
     std::vector<int32_t> stored;
     for (int32_t array = 0; array < kArrays; ++array) {
       if (!scalars_[array]) continue;
@@ -257,7 +268,11 @@ class StageMaker {
   }
 
   Value value(const fastopt_node& node, const std::array<Value, 3>& operands, Elements& elements) {
-    if (node.code == FASTOPT_ELEMENT) return elements.add(node.code, operands, node.index);
+    if (node.code == FASTOPT_ELEMENT) {
+      const auto element = elements.add(node.code, operands, node.index);
+      const bool decayed = decays_ && node.index == FASTOPT_PARAM;
+      return decayed ? elements.add(FASTOPT_MUL, {element, decay()}) : element;
+    }
     if (node.code == FASTOPT_CONSTANT) return uniforms_.constant(node.value);
     if (node.code == FASTOPT_SCALAR && scalars_[node.index])
       return {true, *scalars_[node.index]};  // of an earlier program of this step
@@ -271,6 +286,25 @@ class StageMaker {
         uniforms_[exponent].code == FASTOPT_CONSTANT)
       return power(operands[0], exponent, elements);
     return elements.add(node.code, operands);
+  }
+
+  // As WeightDecay (callbacks.h).
+  Value decay() {
+    const auto hyper = [&](size_t offset) {
+      return uniforms_.leaf(FASTOPT_HYPER, static_cast<int32_t>(offset / sizeof(double)));
+    };
+    const auto size = uniforms_.operation(
+        FASTOPT_MUL, {hyper(offsetof(fastopt_hypers, lr)), hyper(offsetof(fastopt_hypers, wd))});
+    const auto one = uniforms_.constant(1);
+    const auto does =
+        uniforms_.leaf(FASTOPT_COUNTER, offsetof(fastopt_counters, do_wd) / sizeof(double));
+    return uniforms_.operation(FASTOPT_WHERE,
+                               {does, uniforms_.operation(FASTOPT_SUB, {one, size}), one});
+  }
+
+  void decay_now() {
+    if (decays_) stage(now_).items.push_back({FASTOPT_WEIGHT_DECAY, {}});
+    decays_ = false;
   }
 
   // As PyTorch does it, which is also faster.
@@ -312,24 +346,50 @@ class StageMaker {
 
   Stages& made_;
   Uniforms uniforms_;
-  int32_t now_ = 0;                          // the stage in which the next callback begins
+  int32_t now_ = 0;  // the stage in which the next callback begins
+  // Decay that the next program does where it reads weights, so that they are rounded once.
+  bool decays_ = false;
   std::optional<int32_t> scalars_[kArrays];  // what programs have stored so far: uniforms
 };
+
+// Whether the first of the callbacks that touches the weights is a program.
+bool is_for_a_program(std::span<const int32_t> callbacks,
+                      std::span<const fastopt_program> programs) {
+  const auto is_weight = [](const fastopt_node& node) {
+    return choices(node.code) == kArrays && node.index == FASTOPT_PARAM;
+  };
+  for (const auto callback : callbacks) {
+    if (const auto* known = find_callback(callback)) {
+      if (known->touches & kParam) return false;
+    } else if (const auto number = int64_t{callback} - FASTOPT_PROGRAM;
+               number >= 0 && number < std::ssize(programs)) {
+      const auto [nodes, count] = programs[number];
+      if (std::ranges::any_of(std::span(nodes, std::max<int64_t>(count, 0)), is_weight))
+        return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
 const char* make_stages(const fastopt_plan_options& options, Stages& made) {
   StageMaker maker(made);
   Usage usage;
-  for (const auto callback : std::span(options.callbacks, options.callback_count)) {
+  const std::span callbacks(options.callbacks, options.callback_count);
+  const std::span programs(options.programs, options.program_count);
+  for (size_t i = 0; i < callbacks.size(); ++i) {
+    const auto callback = callbacks[i];
     if (const auto* known = find_callback(callback)) {
       usage.elements |= known->touches;
-      if (known->op) maker.add_callback(callback);
+      if (known->op)
+        maker.add_callback(callback, known->touches,
+                           is_for_a_program(callbacks.subspan(i + 1), programs));
       continue;
     }
     const auto number = int64_t{callback} - FASTOPT_PROGRAM;
-    if (number < 0 || number >= options.program_count) return "a callback is unknown to this build";
-    const auto [nodes, count] = options.programs[number];
+    if (number < 0 || number >= std::ssize(programs)) return "a callback is unknown to this build";
+    const auto [nodes, count] = programs[number];
     if (count < 0 || count > kMaxNodes) return "a program has more than 1,024 nodes";
     if (const char* problem = check({nodes, static_cast<size_t>(count)}, usage)) return problem;
     maker.add_program({nodes, static_cast<size_t>(count)});
@@ -339,6 +399,11 @@ const char* make_stages(const fastopt_plan_options& options, Stages& made) {
   if (usage.elements & usage.scalars) return "a state is used both by element and as a scalar";
   maker.finish();
   return nullptr;
+}
+
+int32_t Stages::passes() const {
+  const auto has_items = [](const Stage& stage) { return !stage.items.empty(); };
+  return static_cast<int32_t>(std::ranges::count_if(stages, has_items));
 }
 
 std::vector<int32_t> uniforms_passed_to(const Part& part) {

@@ -76,6 +76,8 @@ struct Stages {
   std::vector<ScalarStore> scalars;
   std::vector<int32_t> last_uniforms;  // as Stage::uniforms, for `scalars`
   int32_t sum_count = 0;
+
+  int32_t passes() const;  // over all tensors
 };
 
 // Checks the callbacks and the programs of a plan and makes stages of them, or says why not. What

@@ -71,6 +71,8 @@ const char* fastopt_cuda_plan_create(const fastopt_plan_options* options,
 
 void fastopt_cuda_plan_destroy(fastopt_cuda_plan* plan) { delete plan; }
 
+int32_t fastopt_cuda_plan_passes(const fastopt_cuda_plan* plan) { return plan->plan.passes(); }
+
 fastopt_tensor* fastopt_cuda_plan_tensors(fastopt_cuda_plan* plan) { return plan->plan.tensors(); }
 
 const char* fastopt_cuda_plan_step(fastopt_cuda_plan* plan, const fastopt_hypers* hypers,

@@ -22,6 +22,9 @@ FASTOPT_API const char* fastopt_cuda_plan_create(const fastopt_plan_options* opt
                                                  fastopt_cuda_plan** plan);
 FASTOPT_API void fastopt_cuda_plan_destroy(fastopt_cuda_plan* plan);
 
+// How often a step passes over memory.
+FASTOPT_API int32_t fastopt_cuda_plan_passes(const fastopt_cuda_plan* plan);
+
 // The plan's own copy of its tensors: addresses may be changed between steps, sizes may not.
 FASTOPT_API fastopt_tensor* fastopt_cuda_plan_tensors(fastopt_cuda_plan* plan);
 

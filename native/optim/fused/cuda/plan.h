@@ -36,6 +36,7 @@ class CudaPlan {
   CudaPlan(ListOfCallbacks list, std::span<const fastopt_tensor> tensors, std::unique_ptr<Gpu> gpu);
 
   // As the functions of fused_cuda.h.
+  int32_t passes() const { return list_.stages.passes(); }
   fastopt_tensor* tensors() { return tensors_.data(); }
   void step(const Hypers* hypers, Counters* counters, void* stream);
   void hold_counters(const Counters* counters, const float* found_inf, void* stream);

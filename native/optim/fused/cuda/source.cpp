@@ -190,7 +190,9 @@ class StageText {
     const auto op = text(callback_type(callback), "::Op::");
     reads_ += text(" | ", op, "reads");
     writes_ += text(" | ", op, "writes");
+    if (callback == FASTOPT_AVERAGE_WEIGHTS) body_ += rounded("e.p");
     body_ += text("    ", op, "apply(e, c);\n");
+    if (callback == FASTOPT_SCALE_GRAD || callback == FASTOPT_L2_REG) body_ += rounded("e.g");
   }
 
   void add_part(const Part& part) {
@@ -215,6 +217,7 @@ class StageText {
     for (const auto& store : part.stores) {
       writes |= 1u << store.array;
       body_ += text("      ", element_of(store.array), " = ", value(store.value), ";\n");
+      if (store.array == FASTOPT_GRAD) body_ += rounded("e.g");
     }
     body_ += "    }\n";
     reads_ += text(" | ", reads, "u");
@@ -226,6 +229,11 @@ class StageText {
     if (members_.find(member) != members_.npos) return;
     members_ += member;
     starts_ += text("    u", number, " = static_cast<Real>(row[kScalars + ", number, "]);\n");
+  }
+
+  // To how it is stored, since on the CPU and by callbacks it is read from there.
+  static std::string rounded(const char* element) {
+    return text("    ", element, " = static_cast<Stored>(", element, ");\n");
   }
 
   static std::string value(Value of) {
