@@ -4,8 +4,8 @@ namespace fastopt::fused {
 
 #if defined(__FLT16_MAX__)
 Pipelines float16_pipelines(bool half_state) {
-  return half_state ? Pipelines(pipelines<_Float16, BFloat16>)
-                    : Pipelines(pipelines<_Float16, float>);
+  return half_state ? Pipelines(pipelines<Float16, BFloat16>)
+                    : Pipelines(pipelines<Float16, float>);
 }
 #else
 Pipelines float16_pipelines(bool) { return {}; }

@@ -37,7 +37,11 @@ struct Float16 {
   }
 };
 #elif defined(__FLT16_MAX__)
+#if defined(__aarch64__) && !defined(__clang__) && __GNUC__ < 13
+using Float16 = __fp16;  // it knows _Float16 in C alone
+#else
 using Float16 = _Float16;
+#endif
 #endif
 
 template <class Stored>

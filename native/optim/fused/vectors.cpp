@@ -267,10 +267,10 @@ Run find_conversion(const Wanted& wanted) {
                              : run_of<Convert<BFloat16, float>>(wanted.isa);
 #if defined(__FLT16_MAX__)
     case kLoadFloat16:
-      return run_of<Convert<float, _Float16>>(wanted.isa);
+      return run_of<Convert<float, Float16>>(wanted.isa);
     case kStoreFloat16:
-      return wanted.uniforms ? run_of<Convert<_Float16, float, true>>(wanted.isa)
-                             : run_of<Convert<_Float16, float>>(wanted.isa);
+      return wanted.uniforms ? run_of<Convert<Float16, float, true>>(wanted.isa)
+                             : run_of<Convert<Float16, float>>(wanted.isa);
 #endif
     default:
       return nullptr;
