@@ -270,6 +270,24 @@ export interface Native {
   ): string | undefined;
   /** How often a step passes over memory: again after each sum that something waits for. */
   fusedPasses(plan: PlanHandle): number;
+  /**
+   * Gives the counters to the device, for steps of these extras: from then on it counts, and `fusedStep` leaves `counters` alone.
+   * Where the number `skip` on the device isn't 0, a step does nothing. Or tells why it can't.
+   */
+  fusedHold(
+    plan: PlanHandle,
+    extras: number,
+    counters: Float64Array,
+    skip: TensorHandle | undefined,
+  ): string | undefined;
+  /** Writes what the last of these steps reads when a graph replays it; or tells why that would be another one than is due. */
+  fusedPrepareReplay(
+    plan: PlanHandle,
+    hypers: Float64Array,
+    active: Uint8Array,
+  ): string | undefined;
+  /** Copies the counters of the device, and waits for them; takes them back with `forGood`. */
+  fusedReadCounters(plan: PlanHandle, counters: Float64Array, forGood: boolean): string | undefined;
   /** The norm of all gradients; undefined where they are not all of one dtype, dense and on the CPU. */
   fusedGradNorm(plan: PlanHandle): number | undefined;
   fusedDispose(plan: PlanHandle): void;

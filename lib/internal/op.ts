@@ -16,3 +16,16 @@ export function rawOp(
     return callNative(id, args) as TensorHandle;
   };
 }
+
+/** The same for an overload that returns a list of tensors. */
+export function rawListOp(
+  name: string,
+  overload: string,
+  names: readonly string[],
+): (...args: readonly unknown[]) => readonly TensorHandle[] {
+  let id = -1;
+  return (...args) => {
+    if (id < 0) id = native.findOp(name, overload, names);
+    return callNative(id, args) as readonly TensorHandle[];
+  };
+}

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
-import { linalgVectorNorm, stack } from '../ops';
 import { noGrad } from '../tensor/autograd';
 import { tidy } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
 import { isIterable } from './iterable';
+import { limitOf, scaleAll, totalNorm } from './norms';
 import { Optimizer } from './optimizer';
 
 /** Whose gradients to clip: an optimizer's, or those of some tensors. */
@@ -34,18 +34,6 @@ function gradientsOf(where: string, target: ClipTarget): Tensor[] {
       `${where}: expected an optimizer or tensors, got ${inspect(p, { depth: 0 })}`,
     );
   });
-}
-
-/** @internal Computes the norm of all gradients taken together, on the device of the first; a model may be spread over several. */
-export function totalNorm([first, ...rest]: readonly [Tensor, ...Tensor[]], normType = 2): Tensor {
-  const norms = [first, ...rest].map((grad) => linalgVectorNorm(grad, normType).to(first.device));
-  return linalgVectorNorm(stack(norms), normType);
-}
-
-/** @internal Scales gradients by `maxNorm / (norm + 1e-6)` where that makes them smaller. Reads nothing from the device. */
-export function limitNorm(grads: readonly Tensor[], norm: Tensor, maxNorm: number): void {
-  const scale = norm.add(1e-6).reciprocal().mul(maxNorm).clampMax(1);
-  for (const grad of grads) grad.mul_(scale.to(grad.device));
 }
 
 function checkLimit(where: string, name: string, value: unknown): void {
@@ -93,7 +81,7 @@ export function clipGradNorm(
           `clipGradNorm: expected finite gradients, got a norm of ${norm}; look for a division by 0 or a learning rate that is too high`,
         );
       }
-      limitNorm(grads, total, maxNorm);
+      scaleAll(grads, limitOf(total, maxNorm));
       return norm;
     }),
   );

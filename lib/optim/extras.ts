@@ -3,6 +3,7 @@ import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
+import { zeroAll } from './norms';
 import type { StepOptions } from './options';
 import { stateDtype } from './state';
 
@@ -90,11 +91,9 @@ export function scaleGrads(params: readonly Tensor[], scale: number): void {
 
 /** Fills all gradients with zeros in place, and detaches them from any graph. */
 export function zeroGrads(params: readonly Tensor[]): void {
-  for (const p of params) {
-    const { grad } = p;
-    if (grad?.requiresGrad) grad.detach_();
-    grad?.zero_();
-  }
+  const grads = params.flatMap((p) => p.grad ?? []);
+  for (const grad of grads) if (grad.requiresGrad) grad.detach_();
+  zeroAll(grads);
 }
 
 /** Moves averaged weights towards the parameters, in the average's own dtype. */

@@ -1,9 +1,12 @@
 import { native } from '../internal/binding';
+import { TorchError } from '../internal/errors';
 import type { PlanHandle, TensorHandle } from '../internal/native';
 import { Tensor } from '../tensor/tensor';
 import type { StepExtras, WeightAverage } from './extras';
 import { fusedNumber } from './fused-callbacks';
+import { fillHypers, hyperCount } from './fused-hypers';
 import type { FusedPipeline, FusedState } from './fused-pipeline';
+import { HeldCounters } from './held-counters';
 import type { StateDtype } from './options';
 import type { StateMap } from './state';
 import type { Hyper, ParamState } from './types';
@@ -20,14 +23,8 @@ export interface FusedRun {
 /** Why a step is left to the callbacks when everything else fits: they make the state. */
 export const noStateYet = 'a parameter has no state yet';
 
-/** Why a step needs the pipeline for a `beta`. */
-export const betaIsSet = 'beta is not 0';
-
-// How many numbers `fastopt_hypers` and `fastopt_counters` in native/optim/fused/fused.h have, and where own hypers begin.
-const hyperCount = 26;
-const ownHypersAt = 10;
-const [gradScaleAt, slowStepAt] = [8, 9];
-const counterCount = 3; // step, do_wd, mu_product
+// How many numbers `fastopt_counters` in native/optim/fused/fused.h has: step, do_wd, mu_product.
+const counterCount = 3;
 const averageKeys = ['grad_avg', 'sqr_avg'];
 
 // The averaged weights are the kernels' array `slow`.
@@ -37,6 +34,12 @@ const slowState: FusedState = { name: 'slow', array: 4, scalar: false, written: 
 function bitsOf({ gradScale, zeroGrad, average }: StepExtras): number {
   const averaging = average ? 2 + (average.restore ? 4 : 0) : 0;
   return (gradScale === 1 ? 0 : 1) + averaging + (zeroGrad ? 8 : 0);
+}
+
+function countOf(paramLists: readonly (readonly Tensor[])[]): number {
+  let count = 0;
+  for (let i = 0; i < paramLists.length; i++) count += paramLists[i]?.length ?? 0;
+  return count;
 }
 
 function handleOf(value: unknown): TensorHandle | undefined {
@@ -69,6 +72,8 @@ export class FusedEngine {
   #plan: PlanHandle | undefined;
   // The plan for other averaged weights: those of a Lookahead and of an EMA take turns.
   #spare: { plan: PlanHandle; averaged: readonly Tensor[] } | undefined;
+  // While the device counts.
+  #held: HeldCounters | undefined;
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
@@ -92,6 +97,16 @@ export class FusedEngine {
 
   /** Steps every parameter that has a gradient and isn't frozen; or changes nothing, and returns why. */
   step(run: FusedRun, extras: StepExtras): string | undefined {
+    this.release();
+    const unfit = this.#prepare(run, extras);
+    if (unfit !== undefined || this.#plan === undefined) return unfit;
+    const reason = this.#step(this.#plan, extras);
+    if (reason === undefined) this.#write();
+    return reason;
+  }
+
+  // Reads all that a step depends on, and makes a plan where there is none that fits.
+  #prepare(run: FusedRun, extras: StepExtras): string | undefined {
     this.#setParams(run);
     if (this.#read(run.frozenIdx) || this.#someDisposed()) this.#dropPlans();
     this.#takeAverage(extras.average);
@@ -99,17 +114,85 @@ export class FusedEngine {
       const reason = this.#makePlan();
       if (reason !== undefined) return reason;
     }
-    const unfit = this.#readHypers(run.hypers, extras);
+    return fillHypers(this.#hypers, this.#pipeline, run.hypers, extras);
+  }
+
+  #step(plan: PlanHandle, extras: StepExtras): string | undefined {
+    return native.fusedStep(plan, this.#hypers, this.#counters, this.#active, bitsOf(extras));
+  }
+
+  // ---- Steps that the device counts ----
+
+  /**
+   * Gives the counts to the device, which counts steps from now on, but for those where the number `skip` there isn't 0: these
+   * do nothing. Or tells why it can't.
+   */
+  hold(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+    this.release();
+    const unfit = this.#prepare(run, extras);
+    const plan = this.#plan;
+    if (unfit !== undefined || plan === undefined) return unfit;
+    const counters = this.#counters;
+    const reason = native.fusedHold(plan, bitsOf(extras), counters, handleOf(skip));
+    if (reason !== undefined) return reason;
+    this.#held = new HeldCounters(this.#states, {
+      counters,
+      read: () => this.#readCounters(plan, false),
+      end: () => this.release(),
+    });
+    return undefined;
+  }
+
+  /** Takes a step that the device counts; a graph may be recording it, after `hold`. */
+  stepHeld(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+    const unheld = this.#isAsHeld(run) ? undefined : this.hold(run, extras, skip);
+    const unfit = unheld ?? fillHypers(this.#hypers, this.#pipeline, run.hypers, extras);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
-    const reason = native.fusedStep(
-      this.#plan,
-      this.#hypers,
-      this.#counters,
-      this.#active,
-      bitsOf(extras),
-    );
-    if (reason === undefined) this.#write();
+    const reason = this.#step(this.#plan, extras);
+    this.advance();
     return reason;
+  }
+
+  /** Writes what the graph reads, before a replay of the last step that was held; or tells why it would be another one. */
+  prepareReplay(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+    const plan = this.#plan;
+    const unheld = this.#isAsHeld(run) ? undefined : this.hold(run, extras, skip);
+    if (unheld !== undefined) return unheld;
+    if (plan === undefined || plan !== this.#plan) return 'a state of the optimizer has changed';
+    return (
+      fillHypers(this.#hypers, this.#pipeline, run.hypers, extras) ??
+      native.fusedPrepareReplay(plan, this.#hypers, this.#active)
+    );
+  }
+
+  /** Hears of a replay. */
+  advance(): void {
+    this.#held?.advance();
+  }
+
+  /** Takes the counts back, where the device has them, and waits for it. */
+  release(): void {
+    const [held, plan] = [this.#held, this.#plan];
+    this.#held = undefined;
+    if (held === undefined || plan === undefined) return;
+    this.#readCounters(plan, true);
+    held.restore();
+  }
+
+  #readCounters(plan: PlanHandle, forGood: boolean): void {
+    const reason = native.fusedReadCounters(plan, this.#counters, forGood);
+    if (reason !== undefined)
+      throw new TorchError(`Optimizer: the steps that the GPU counted can't be read: ${reason}`);
+  }
+
+  // Whether flags and states are those that the device was given.
+  #isAsHeld({ paramLists, states, frozenIdx }: FusedRun): boolean {
+    if (!this.#held?.isWhole || states.changes !== this.#changesSeen) return false;
+    if (countOf(paramLists) !== this.#params.length) return false;
+    if (!this.#read(frozenIdx) && !this.#someDisposed()) return true;
+    this.release();
+    this.#dropPlans();
+    return false;
   }
 
   /** Returns the norm of all gradients taken together; undefined where there is no plan yet, or they differ in kind. */
@@ -119,6 +202,7 @@ export class FusedEngine {
   }
 
   dispose(): void {
+    this.release();
     this.#dropPlans();
     this.#states = [];
     this.#values = [];
@@ -146,8 +230,7 @@ export class FusedEngine {
   }
 
   #setParams({ paramLists, states }: FusedRun): void {
-    let count = 0;
-    for (let i = 0; i < paramLists.length; i++) count += paramLists[i]?.length ?? 0;
+    const count = countOf(paramLists);
     if (count !== this.#params.length) {
       this.dispose(); // groups are only ever added
       this.#params = paramLists.flat();
@@ -157,13 +240,16 @@ export class FusedEngine {
       this.#hypers = new Float64Array(paramLists.length * hyperCount);
     }
     if (states.changes === this.#changesSeen) return;
+    this.release();
     this.#states = this.#params.map((p) => states.get(p));
     this.#changesSeen = states.changes;
   }
 
-  // Reads flags and counters; tells whether the plan was made of other tensors.
+  // Reads flags and counters; tells whether the plan was made of other tensors. Where the device counts, it reads no counters,
+  // which would wait, and tells also of other flags.
   #read(frozenIdx: number): boolean {
     let changed = false;
+    const isHeld = this.#held !== undefined;
     const [states, values, groups, otherKeys] = [
       this.#states,
       this.#values,
@@ -176,7 +262,7 @@ export class FusedEngine {
     for (let i = 0; i < states.length; i++) {
       const state = states[i];
       if (state === undefined) continue;
-      const { grad_avg, sqr_avg, step, do_wd, mu_product } = state;
+      const { grad_avg, sqr_avg, do_wd } = state;
       if (grad_avg !== values[known] || sqr_avg !== values[known + 1]) {
         values[known] = grad_avg;
         values[known + 1] = sqr_avg;
@@ -191,9 +277,14 @@ export class FusedEngine {
         }
         known += 1;
       }
-      counters[at] = typeof step === 'number' ? step : 0;
-      counters[at + 1] = do_wd === undefined || do_wd ? 1 : 0;
-      counters[at + 2] = typeof mu_product === 'number' ? mu_product : 1;
+      const decays = do_wd === undefined || do_wd ? 1 : 0;
+      if (isHeld) changed ||= counters[at + 1] !== decays;
+      else {
+        const { step, mu_product } = state;
+        counters[at] = typeof step === 'number' ? step : 0;
+        counters[at + 1] = decays;
+        counters[at + 2] = typeof mu_product === 'number' ? mu_product : 1;
+      }
       at += counterCount;
       active[i] = (groups[i] ?? 0) >= frozenIdx || state.force_train ? 1 : 0;
     }
@@ -238,29 +329,6 @@ export class FusedEngine {
     if (typeof plan === 'string') return plan;
     this.#plan = plan;
     this.#passes = native.fusedPasses(plan);
-    return undefined;
-  }
-
-  #readHypers(hypers: readonly Hyper[], { gradScale, average }: StepExtras): string | undefined {
-    const { numbers, ownHypers } = this.#pipeline;
-    const values = this.#hypers;
-    for (let group = 0; group < hypers.length; group++) {
-      const { lr, mom, sqr_mom, eps, wd, nu_1, nu_2, momentum_decay, beta } = hypers[group] ?? {};
-      if (beta && numbers.includes(fusedNumber.radamStep)) return betaIsSet;
-      const at = group * hyperCount;
-      values[at] = lr ?? 0;
-      values[at + 1] = mom ?? 0;
-      values[at + 2] = sqr_mom ?? 0;
-      values[at + 3] = eps ?? 0;
-      values[at + 4] = wd ?? 0;
-      values[at + 5] = nu_1 ?? 0;
-      values[at + 6] = nu_2 ?? 0;
-      values[at + 7] = momentum_decay ?? 0;
-      values[at + gradScaleAt] = gradScale;
-      values[at + slowStepAt] = average?.share ?? 0;
-      for (let i = 0; i < ownHypers.length; i++)
-        values[at + ownHypersAt + i] = hypers[group]?.[ownHypers[i] ?? ''] ?? 0;
-    }
     return undefined;
   }
 

@@ -57,6 +57,8 @@ const hints = {
 interface Progress {
   /** On each device of its gradients a number that isn't 0 where one was infinite or no number. */
   readonly found: readonly Tensor[];
+  /** Whether these were made for it. */
+  readonly isOwn: boolean;
   stepped: boolean;
 }
 
@@ -133,7 +135,12 @@ export class GradScaler {
     this.#unscale('GradScaler.unscale_', opt);
   }
 
-  #unscale(where: string, opt: Optimizer): Progress {
+  /** @internal The same, with what it finds in `flag`, which a captured step can read: a number on the device of all gradients. */
+  unscaleInto(opt: Optimizer, flag: Tensor): void {
+    if (this.isEnabled) this.#unscale('GradScaler.unscaleInto', opt, flag);
+  }
+
+  #unscale(where: string, opt: Optimizer, into?: Tensor): Progress {
     const { scale } = this.#started(where);
     if (this.#progress.has(checkOptimizer(where, opt))) {
       throw new ArgumentError(
@@ -145,7 +152,7 @@ export class GradScaler {
       tidy(() => {
         const inverse = scale.double().reciprocal().float();
         return Array.from(byDevice, ([device, lists]) => {
-          const flag = full([], 0, { device });
+          const flag = into?.zero_() ?? full([], 0, { device });
           const factor = Tensor.handleOf(inverse.to(device, { nonBlocking: true }));
           for (const grads of lists.values()) {
             unscaleAll(
@@ -158,7 +165,7 @@ export class GradScaler {
         });
       }),
     );
-    const progress = { found: keep(found), stepped: false };
+    const progress = { found: into ? found : keep(found), isOwn: !into, stepped: false };
     this.#progress.set(opt, progress);
     return progress;
   }
@@ -234,11 +241,13 @@ export class GradScaler {
         }),
       );
     }
-    this.#forgetProgress();
+    this.forget();
   }
 
-  #forgetProgress(): void {
-    for (const { found } of this.#progress.values()) for (const flag of found) flag.dispose();
+  /** @internal Takes no notice of what was unscaled since the last update. */
+  forget(): void {
+    for (const { found, isOwn } of this.#progress.values())
+      if (isOwn) for (const flag of found) flag.dispose();
     this.#progress.clear();
   }
 
@@ -293,7 +302,7 @@ export class GradScaler {
 
   /** Frees the scale. The next `scale` begins with what it was at first, or was loaded. */
   dispose(): void {
-    this.#forgetProgress();
+    this.forget();
     this.#scale?.dispose();
     this.#tracker?.dispose();
     this.#scale = this.#tracker = undefined;

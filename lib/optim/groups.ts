@@ -5,13 +5,22 @@ import { Tensor } from '../tensor/tensor';
 import type { DeclaredCallback } from './callback';
 import { checkHyperName, spreadHyper } from './hypers';
 import { toParamLists } from './params';
-import type { Callback, Hyper } from './types';
+import type { Callback, Hyper, ParamState } from './types';
 
 /** Groups from `start` up to but without `stop`, counted from the end where negative; `slice(1, 3)` is one. */
 export interface GroupRange {
   readonly start?: number | undefined;
   readonly stop?: number | undefined;
 }
+
+/** The options of `Optimizer.allParams`. */
+export interface AllParamsOptions {
+  /** Leaves out parameters without a gradient. */
+  readonly withGrad?: boolean;
+}
+
+/** A parameter, the group that it is in, its state, and the hyper-parameters of its group. */
+export type ParamEntry = [p: Tensor, pg: readonly Tensor[], state: ParamState, hyper: Hyper];
 
 /** Reads the parameters of one more group; none of them may be in `groups` already. */
 export function newGroup(

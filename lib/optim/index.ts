@@ -38,8 +38,7 @@ export {
   torchNadamStep,
 } from './newer-callbacks';
 export { Optimizer } from './optimizer';
-export type { GroupRange } from './groups';
-export type { AllParamsOptions, ParamEntry } from './optimizer';
+export type { AllParamsOptions, GroupRange, ParamEntry } from './groups';
 export type { Fused, OptimizerOptions, StateDtype, StepOptions } from './options';
 export type { AnyCallback, Callbacks, HypersFor, HypersOf, HyperValuesOf } from './typed';
 export type { OptimizerStateDict } from './state-dict';

@@ -5,17 +5,17 @@ import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
 import type { Tensor } from '../tensor/tensor';
 import { checkCallback } from './callback';
-import {
-  checkStepOptions,
-  clipScale,
-  noExtras,
-  zeroGrads,
-  type Follower,
-  type StepExtras,
-  type WeightAverage,
-} from './extras';
+import type { CapturedStep, CaptureOptions } from './captured-step';
+import { noExtras, zeroGrads, type Follower, type StepExtras, type WeightAverage } from './extras';
 import { gradNorm } from './grad-norm';
-import { newGroup, newHyper, pickGroups, type GroupRange } from './groups';
+import {
+  newGroup,
+  newHyper,
+  pickGroups,
+  type AllParamsOptions,
+  type GroupRange,
+  type ParamEntry,
+} from './groups';
 import { isIterable } from './iterable';
 import { checkHyperName, checkHypersGiven, defaultsOf, mayRead, spreadHyper } from './hypers';
 import type { FusedRun } from './fused';
@@ -28,6 +28,7 @@ import {
   type StateDtype,
   type StepOptions,
 } from './options';
+import { LateNumber } from './norms';
 import { toParamLists, type Params } from './params';
 import { clearState, StateMap } from './state';
 import {
@@ -37,6 +38,7 @@ import {
   type OptimizerStateDict,
 } from './state-dict';
 import { fromFastai, toFastai, type FastaiStateDict } from './state-dict-fastai';
+import { extrasFor } from './step-extras';
 import { Stepper } from './stepper';
 import { summarize } from './summary';
 import { checkTraced, StepTrace } from './trace';
@@ -48,16 +50,7 @@ import type {
   OptimizerRest,
   WithState,
 } from './typed';
-import type { Hyper, HyperValue, HyperValues, ParamState } from './types';
-
-/** The options of `Optimizer.allParams`. */
-export interface AllParamsOptions {
-  /** Leaves out parameters without a gradient. */
-  readonly withGrad?: boolean;
-}
-
-/** A parameter, the group that it is in, its state, and the hyper-parameters of its group. */
-export type ParamEntry = [p: Tensor, pg: readonly Tensor[], state: ParamState, hyper: Hyper];
+import type { Hyper, HyperValue, HyperValues } from './types';
 
 /**
  * An optimizer made of callbacks, as in fastai: `step()` calls each of them on each parameter that has a gradient. Stats
@@ -92,7 +85,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   readonly #lists: (readonly Tensor[])[];
   readonly #hypers: Hyper[];
   #frozenIdx = 0;
-  #lastGradNorm: number | undefined;
+  readonly #gradNorm = new LateNumber();
   #followers: readonly Follower[] = [];
   #disposed = false;
 
@@ -288,25 +281,33 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     for (const follower of this.#followers) if (follower !== updated) follower.update();
   }
 
-  /** The norm that all gradients taken together had in the last step with `clipNorm`, scaled but not yet clipped. */
+  /**
+   * The norm that all gradients taken together had in the last step with `clipNorm`, scaled but not yet clipped. Waits for the
+   * device.
+   */
   get lastGradNorm(): number | undefined {
-    return this.#lastGradNorm;
+    return this.#gradNorm.value;
   }
 
   /** @internal Checks the options of a step, and measures the gradients where they ask for it. */
   protected extrasOf(options: StepOptions): StepExtras {
-    checkStepOptions(options);
-    const { zeroGrad = false, gradScale = 1, clipNorm } = options;
-    if (clipNorm === undefined) return { gradScale, zeroGrad, average: undefined };
-    const unscaled = this.#stepper.gradNorm(this.#run()) ?? gradNorm(this);
-    this.#lastGradNorm = unscaled * Math.abs(gradScale);
-    const scale = gradScale * clipScale(this.#lastGradNorm, clipNorm);
-    return { gradScale: scale, zeroGrad, average: undefined };
+    const measure = (): number => this.#stepper.gradNorm(this.#run()) ?? gradNorm(this);
+    return extrasFor(options, this.paramLists.flat(), this.#gradNorm, measure);
   }
 
   #run(): FusedRun {
+    this.#adopt();
     const { paramLists, hypers, state: states } = this;
     return { paramLists, hypers, states, frozenIdx: this.#frozenIdx };
+  }
+
+  /** @internal Prepares the step for CUDA graphs, or tells why it can't be in one. */
+  captureStep(options: CaptureOptions = {}): CapturedStep | string {
+    this.checkLive('captureStep');
+    if (this.constructor !== Optimizer)
+      return `${this.constructor.name} decides on its steps itself`;
+    if (this.isFollowed) return 'an EMA follows the optimizer';
+    return this.#stepper.capture(() => this.#run(), options);
   }
 
   /**
@@ -409,6 +410,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.#disposed = true;
     this.state.clear();
     this.#stepper.release();
+    this.#gradNorm.dispose();
   }
 
   [Symbol.dispose](): void {

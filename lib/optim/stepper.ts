@@ -2,8 +2,10 @@ import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
+import { CapturedStep, type CaptureOptions } from './captured-step';
 import { averageWeights, noExtras, scaleGrads, zeroGrads, type StepExtras } from './extras';
-import { betaIsSet, FusedEngine, noStateYet, type FusedRun } from './fused';
+import { FusedEngine, noStateYet, type FusedRun } from './fused';
+import { betaIsSet } from './fused-hypers';
 import { fusedPipeline, numberStates } from './fused-pipeline';
 import type { StateStorage } from './narrow-state';
 import type { Fused, StateDtype } from './options';
@@ -86,6 +88,14 @@ export class Stepper {
     } finally {
       this.#watched = undefined;
     }
+  }
+
+  /** Prepares the step for CUDA graphs, or tells why it can't be in one. */
+  capture(run: () => FusedRun, options: CaptureOptions): CapturedStep | string {
+    const engine = this.#engine;
+    if (engine === undefined || this.#reason !== '')
+      return `the optimizer's callbacks run, as ${this.#reason}`;
+    return new CapturedStep({ engine, run, isCurrent: () => engine === this.#engine }, options);
   }
 
   #stepBy(bodies: readonly Callback[], run: FusedRun): void {

@@ -71,26 +71,62 @@ napi_value create_plan(Call& call) {
   return plan ? wrap_plan(call, plan) : js_string(call, reason);
 }
 
-// Undefined, or the reason why nothing was done.
-napi_value step(Call& call) {
-  const auto plan = plan_of(call, call[0], "fusedStep");
-  constexpr auto kHypers = sizeof(fastopt_hypers) / sizeof(double);
-  constexpr auto kCounters = sizeof(fastopt_counters) / sizeof(double);
-  const auto hypers = array_of(call, call[1], napi_float64_array, plan->groups() * kHypers);
-  const auto counters = array_of(call, call[2], napi_float64_array, plan->size() * kCounters);
-  const auto active = array_of(call, call[3], napi_uint8_array, plan->size());
-  const auto extras = int_of(call, call[4], "fusedStep");
+const fastopt_hypers* hypers_of(const Call& call, napi_value value, const optim::FusedPlan& plan) {
+  constexpr auto kNumbers = sizeof(fastopt_hypers) / sizeof(double);
+  const auto view = array_of(call, value, napi_float64_array, plan.groups() * kNumbers);
+  return static_cast<const fastopt_hypers*>(view.data);
+}
+
+fastopt_counters* counters_of(const Call& call, napi_value value, const optim::FusedPlan& plan) {
+  constexpr auto kNumbers = sizeof(fastopt_counters) / sizeof(double);
+  const auto view = array_of(call, value, napi_float64_array, plan.size() * kNumbers);
+  return static_cast<fastopt_counters*>(view.data);
+}
+
+const uint8_t* active_of(const Call& call, napi_value value, const optim::FusedPlan& plan) {
+  return static_cast<const uint8_t*>(array_of(call, value, napi_uint8_array, plan.size()).data);
+}
+
+uint32_t extras_of(const Call& call, napi_value value) {
+  const auto extras = int_of(call, value, "fusedStep");
   if (extras < 0 || extras >= optim::kExtras)
     throw Refusal("fusedStep: expected extras below 16, got " + std::to_string(extras));
-  const auto reason =
-      plan->step(static_cast<const fastopt_hypers*>(hypers.data),
-                 static_cast<fastopt_counters*>(counters.data),
-                 static_cast<const uint8_t*>(active.data), static_cast<uint32_t>(extras));
+  return static_cast<uint32_t>(extras);
+}
+
+// Undefined, or the reason why nothing was done.
+napi_value js_reason(const Call& call, const std::string& reason) {
   return reason.empty() ? call.undefined() : js_string(call, reason);
 }
 
 napi_value passes(Call& call) {
   return js_number(call, plan_of(call, call[0], "fusedPasses")->passes());
+}
+
+napi_value step(Call& call) {
+  const auto plan = plan_of(call, call[0], "fusedStep");
+  return js_reason(call,
+                   plan->step(hypers_of(call, call[1], *plan), counters_of(call, call[2], *plan),
+                              active_of(call, call[3], *plan), extras_of(call, call[4])));
+}
+
+napi_value hold(Call& call) {
+  const auto plan = plan_of(call, call[0], "fusedHold");
+  return js_reason(call, plan->hold(extras_of(call, call[1]), counters_of(call, call[2], *plan),
+                                    optional_tensor_of(call, call[3], "fusedHold")));
+}
+
+napi_value prepare_replay(Call& call) {
+  const auto plan = plan_of(call, call[0], "fusedPrepareReplay");
+  return js_reason(
+      call, plan->prepare_replay(hypers_of(call, call[1], *plan), active_of(call, call[2], *plan)));
+}
+
+napi_value read_counters(Call& call) {
+  const auto plan = plan_of(call, call[0], "fusedReadCounters");
+  auto* counters = counters_of(call, call[1], *plan);
+  const bool for_good = bool_of(call, call[2], "fusedReadCounters");
+  return js_reason(call, for_good ? plan->release(counters) : plan->read_counters(counters));
 }
 
 // Undefined where the gradients are not all alike.
@@ -108,8 +144,13 @@ napi_value dispose(Call& call) {
 
 const Functions& fused_functions() {
   static const Functions functions{
-      {"fusedPlan", guarded<create_plan>}, {"fusedStep", guarded<step>},
-      {"fusedPasses", guarded<passes>},    {"fusedGradNorm", guarded<grad_norm>},
+      {"fusedPlan", guarded<create_plan>},
+      {"fusedStep", guarded<step>},
+      {"fusedHold", guarded<hold>},
+      {"fusedPrepareReplay", guarded<prepare_replay>},
+      {"fusedReadCounters", guarded<read_counters>},
+      {"fusedPasses", guarded<passes>},
+      {"fusedGradNorm", guarded<grad_norm>},
       {"fusedDispose", guarded<dispose>},
   };
   return functions;

@@ -3,6 +3,9 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "core/cuda.h"
 #include "optim/fused/cuda/fused_cuda.h"
 #include "optim/fused/cuda/library.h"
@@ -19,19 +22,38 @@ void on_libtorch_threads(void*, void (*task)(void*), void* context) {
 
 class CpuPlan : public DevicePlan {
  public:
-  explicit CpuPlan(fastopt_plan* plan) : plan_(plan) {}
+  CpuPlan(fastopt_plan* plan, int64_t size) : plan_(plan), size_(static_cast<size_t>(size)) {}
   ~CpuPlan() override { fastopt_plan_destroy(plan_); }
   CpuPlan(const CpuPlan&) = delete;
 
   int32_t passes() const override { return fastopt_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_plan_tensors(plan_); }
   std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
-    fastopt_plan_step(plan_, hypers, counters, on_libtorch_threads, nullptr);
+    if (held_.empty()) {
+      fastopt_plan_step(plan_, hypers, counters, on_libtorch_threads, nullptr);
+    } else if (found_inf_ == nullptr || *found_inf_ == 0) {
+      fastopt_plan_step(plan_, hypers, held_.data(), on_libtorch_threads, nullptr);
+    }
     return {};
   }
 
+  std::string hold(const fastopt_counters* counters, const float* found_inf) override {
+    held_.assign(counters, counters + size_);
+    found_inf_ = found_inf;
+    return {};
+  }
+  std::string set_hypers(const fastopt_hypers*) override { return {}; }
+  std::string read_counters(fastopt_counters* counters) override {
+    std::copy(held_.begin(), held_.end(), counters);
+    return {};
+  }
+  void release() override { held_.clear(); }
+
  private:
   fastopt_plan* plan_;
+  size_t size_;
+  std::vector<fastopt_counters> held_;
+  const float* found_inf_ = nullptr;
 };
 
 class GpuPlan : public DevicePlan {
@@ -43,12 +65,24 @@ class GpuPlan : public DevicePlan {
   int32_t passes() const override { return fastopt_cuda_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_cuda_plan_tensors(plan_); }
   std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
-    void* stream = cuda::current_stream(device_).native_handle();
-    const char* reason = fastopt_cuda_plan_step(plan_, hypers, counters, stream);
-    return reason ? reason : "";
+    return said(fastopt_cuda_plan_step(plan_, hypers, counters, stream()));
   }
 
+  std::string hold(const fastopt_counters* counters, const float* found_inf) override {
+    return said(fastopt_cuda_plan_hold_counters(plan_, counters, found_inf, stream()));
+  }
+  std::string set_hypers(const fastopt_hypers* hypers) override {
+    return said(fastopt_cuda_plan_set_hypers(plan_, hypers, stream()));
+  }
+  std::string read_counters(fastopt_counters* counters) override {
+    return said(fastopt_cuda_plan_read_counters(plan_, counters, stream()));
+  }
+  void release() override { fastopt_cuda_plan_release_counters(plan_); }
+
  private:
+  static std::string said(const char* reason) { return reason ? reason : ""; }
+  void* stream() const { return cuda::current_stream(device_).native_handle(); }
+
   fastopt_cuda_plan* plan_;
   c10::DeviceIndex device_;
 };
@@ -68,7 +102,7 @@ std::string DevicePlan::make(const fastopt_plan_options& options, c10::Device de
   if (device.is_cpu()) {
     fastopt_plan* plan = nullptr;
     if (const char* reason = fastopt_plan_create(&options, &plan)) return reason;
-    made = std::make_unique<CpuPlan>(plan);
+    made = std::make_unique<CpuPlan>(plan, options.tensor_count);
   } else if (device.is_cuda()) {
     const auto folders = nvrtc_folders();
     const fastopt_cuda_options where{device.index(), folders.c_str(), nullptr};

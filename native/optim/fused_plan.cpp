@@ -282,37 +282,50 @@ std::string FusedPlan::unfit_gradients(uint32_t extras) {
   return {};
 }
 
+std::string FusedPlan::find_passes(uint32_t extras, Passes& passes) {
+  const uint32_t averages = extras & (kAverageWeights | kRestoreSlow);
+  auto reason = kernels_for(kExtras | extras, passes.callbacks);
+  if (reason.empty() && extras != averages) reason = kernels_for(extras, passes.graded);
+  if (reason.empty() && averages != 0) reason = kernels_for(averages, passes.ungraded);
+  return reason;
+}
+
 std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* counters,
                             const uint8_t* active, uint32_t extras) {
-  DevicePlan *kernels = nullptr, *graded = nullptr, *ungraded = nullptr;
-  const uint32_t averages = extras & (kAverageWeights | kRestoreSlow);
-  std::string reason = kernels_for(kExtras | extras, kernels);
-  if (reason.empty() && extras != averages) reason = kernels_for(extras, graded);
-  if (reason.empty() && averages != 0) reason = kernels_for(averages, ungraded);
-  const bool writes_grad = writes_grad_ || (extras & (kScaleGrad | kZeroGrad)) != 0;
-  if (reason.empty() && writes_grad) reason = unfit_gradients(extras);
-  if (!reason.empty()) return reason;
+  if (held_ && held_->extras != extras) return "the device counts steps of another kind";
+  Passes passes;
+  auto reason = find_passes(extras, passes);
+  if (reason.empty()) reason = gather_all(passes, active, extras);
+  for (auto* plan : {passes.callbacks, passes.graded, passes.ungraded})
+    if (plan != nullptr && reason.empty()) reason = plan->step(hypers, counters);
+  if (held_) recorded_ = tables_of(passes);
+  return reason;
+}
 
+// Finds all tensors of a step, and tells autograd of what it writes.
+std::string FusedPlan::gather_all(const Passes& passes, const uint8_t* active, uint32_t extras) {
+  const auto [kernels, graded, ungraded] = passes;
+  const uint32_t averages = extras & (kAverageWeights | kRestoreSlow);
+  const bool writes_grad = writes_grad_ || (extras & (kScaleGrad | kZeroGrad)) != 0;
+  if (writes_grad) {
+    if (auto reason = unfit_gradients(extras); !reason.empty()) return reason;
+  }
   for (auto* plan : {kernels, graded, ungraded}) {
     for (size_t i = 0; plan != nullptr && i < params_.size(); ++i)
       plan->tensors()[i].grad = nullptr;
   }
   const Range states{0, averages != 0 ? stride_ : uses_}, rest{uses_, states.last};
   const bool restores = (extras & kRestoreSlow) != 0;
-  reason = gather(kernels->tensors(), active, states, writes_grad);
+  auto reason = gather(kernels->tensors(), active, states, writes_grad);
   if (reason.empty() && extras != 0)
     reason = gather_rest(kernels->tensors(), rest, restores, graded, ungraded);
-  if (!reason.empty()) {
-    for (size_t i = 0; i < params_.size(); ++i) {
-      const auto filled = [i](DevicePlan* plan) { return plan && plan->tensors()[i].grad; };
-      if (filled(kernels)) announce<true>(i, states, true, writes_grad);
-      if (filled(graded)) announce<true>(i, rest, restores, true);
-      if (filled(ungraded)) announce<true>(i, rest, restores, false);
-    }
-    return reason;
+  if (reason.empty()) return reason;
+  for (size_t i = 0; i < params_.size(); ++i) {
+    const auto filled = [i](DevicePlan* plan) { return plan && plan->tensors()[i].grad; };
+    if (filled(kernels)) announce<true>(i, states, true, writes_grad);
+    if (filled(graded)) announce<true>(i, rest, restores, true);
+    if (filled(ungraded)) announce<true>(i, rest, restores, false);
   }
-  for (auto* plan : {kernels, graded, ungraded})
-    if (plan != nullptr && reason.empty()) reason = plan->step(hypers, counters);
   return reason;
 }
 

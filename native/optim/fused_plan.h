@@ -70,7 +70,25 @@ class FusedPlan {
   // expect.
   std::optional<double> grad_norm() const;
 
+  // ---- Steps that the device counts, which a graph can hold (fused_capture.cpp) ----
+
+  // Gives the counters to the device for steps with these extras: from then on `step` leaves its
+  // `counters` alone. A step does nothing where the number `skip` on the device isn't 0.
+  std::string hold(uint32_t extras, const fastopt_counters* counters, const at::Tensor& skip);
+  // Writes what the last of these steps reads when a graph replays it, and tells autograd what that
+  // will write; or says why it would no longer be the step that is due.
+  std::string prepare_replay(const fastopt_hypers* hypers, const uint8_t* active);
+  // Copies the device's counters, and waits for them.
+  std::string read_counters(fastopt_counters* counters);
+  // Takes them back.
+  std::string release(fastopt_counters* counters);
+
  private:
+  // What a step is made of: the callbacks, and for what these leave alone the extras alone, with
+  // gradients and without. Those that a step has no need of are null.
+  struct Passes {
+    DevicePlan *callbacks = nullptr, *graded = nullptr, *ungraded = nullptr;
+  };
   struct Touched {
     c10::TensorImpl* tensor;
     size_t array;  // where its address is in `fastopt_tensor`
@@ -84,6 +102,8 @@ class FusedPlan {
 
   void remember();
   std::string kernels_for(uint32_t parts, DevicePlan*& found);
+  std::string find_passes(uint32_t extras, Passes& passes);
+  std::string gather_all(const Passes& passes, const uint8_t* active, uint32_t extras);
   bool surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const;
   std::string why_not(size_t i, int64_t planned, Range states) const;
   std::string unfit_gradients(uint32_t extras);
@@ -101,6 +121,17 @@ class FusedPlan {
   at::ScalarType dtype_ = at::kFloat;
   at::Device device_ = at::kCPU;
   bool writes_grad_ = false;
+  // Whose counters the device has.
+  struct Held {
+    Passes passes;
+    uint32_t extras;
+    at::Tensor skip;
+  };
+  std::optional<Held> held_;
+  // Where the last step with counters on the device found its tensors, pass by pass.
+  std::vector<fastopt_tensor> recorded_;
+  std::vector<fastopt_tensor> tables_of(const Passes& passes) const;
+
   // By `Extra`, and kExtras for the callbacks; made when they are first asked for.
   std::array<std::unique_ptr<DevicePlan>, 2 * kExtras> plans_;
 

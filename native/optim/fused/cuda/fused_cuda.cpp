@@ -96,10 +96,7 @@ const char* fastopt_cuda_plan_read_counters(fastopt_cuda_plan* plan, fastopt_cou
   return reason_of([&] { plan->plan.read_counters(counters, stream); });
 }
 
-const char* fastopt_cuda_plan_release_counters(fastopt_cuda_plan* plan, fastopt_counters* counters,
-                                               void* stream) {
-  return reason_of([&] { plan->plan.release_counters(counters, stream); });
-}
+void fastopt_cuda_plan_release_counters(fastopt_cuda_plan* plan) { plan->plan.release_counters(); }
 
 const char* fastopt_cuda_source(const fastopt_plan_options* options, char* text, int64_t* size) {
   return reason_of([&] {

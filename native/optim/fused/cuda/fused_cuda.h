@@ -52,10 +52,8 @@ FASTOPT_API const char* fastopt_cuda_plan_set_hypers(fastopt_cuda_plan* plan,
 FASTOPT_API const char* fastopt_cuda_plan_read_counters(fastopt_cuda_plan* plan,
                                                         fastopt_counters* counters, void* stream);
 
-// Takes the counters back: from then on, the counters given to a step count again.
-FASTOPT_API const char* fastopt_cuda_plan_release_counters(fastopt_cuda_plan* plan,
-                                                           fastopt_counters* counters,
-                                                           void* stream);
+// Ends that: from then on, the counters given to a step count again. Read them before.
+FASTOPT_API void fastopt_cuda_plan_release_counters(fastopt_cuda_plan* plan);
 
 // ---- Kernels, also without a GPU ----
 

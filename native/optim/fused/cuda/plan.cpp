@@ -68,6 +68,7 @@ void CudaPlan::step(const Hypers* hypers, Counters* counters, void* stream) {
     for (size_t t = 0; t < table_.size(); ++t) table_[t].row = static_cast<int32_t>(t);
     if (!held_) gpu_counters_.upload(counted_, stream);
   }
+  if (!captured) upload_blocks(stream);
   upload_table(captured, stream);
   launch(stream);
   if (!held_) std::copy(counted_.begin(), counted_.end(), counters);
@@ -105,6 +106,11 @@ void CudaPlan::find_rows(const Hypers* hypers) {
   }
 }
 
+void CudaPlan::upload_blocks(void* stream) {
+  if (!blocks_uploaded_) gpu_blocks_.upload(blocks_, stream);
+  blocks_uploaded_ = true;
+}
+
 void CudaPlan::upload_table(bool captured, void* stream) {
   int32_t first_block = 0;
   for (size_t t = 0; t < tensors_.size(); ++t) {
@@ -119,10 +125,6 @@ void CudaPlan::upload_table(bool captured, void* stream) {
     entry.group = static_cast<int32_t>(tensors_[t].group);
     entry.first_block = first_block;
     first_block += static_cast<int32_t>((entry.size + kBlockElements - 1) / kBlockElements);
-  }
-  if (!blocks_uploaded_) {
-    gpu_blocks_.upload(blocks_, stream);
-    blocks_uploaded_ = !captured;
   }
   captured_ |= captured;
   const bool same =
@@ -169,6 +171,7 @@ void CudaPlan::check_not_captured(void* stream) {
 
 void CudaPlan::hold_counters(const Counters* counters, const float* found_inf, void* stream) {
   check_not_captured(stream);
+  upload_blocks(stream);  // once, rather than in each graph
   gpu_counters_.upload({counters, tensors_.size()}, stream);
   found_inf_ = found_inf;
   held_ = true;
@@ -183,11 +186,6 @@ void CudaPlan::read_counters(Counters* counters, void* stream) {
   check_held();
   check_not_captured(stream);
   gpu_counters_.download({counters, tensors_.size()}, stream);
-}
-
-void CudaPlan::release_counters(Counters* counters, void* stream) {
-  read_counters(counters, stream);
-  held_ = false;
 }
 
 }  // namespace fastopt::fused

@@ -42,13 +42,14 @@ class CudaPlan {
   void hold_counters(const Counters* counters, const float* found_inf, void* stream);
   void set_hypers(const Hypers* hypers, void* stream);
   void read_counters(Counters* counters, void* stream);
-  void release_counters(Counters* counters, void* stream);
+  void release_counters() { held_ = false; }
 
  private:
   void check_held() const;
   void check_not_captured(void* stream);
   void count(const Hypers* hypers, const Counters* counters);
   void find_rows(const Hypers* hypers);
+  void upload_blocks(void* stream);
   void upload_table(bool captured, void* stream);
   void launch(void* stream);
 
