@@ -40,9 +40,11 @@ export class Callback {
   runValid = true;
   /**
    * Whether `afterPred`, `afterLoss` and `beforeBackward` do the same with tensors in each batch, and nothing else: a graph
-   * (`Learner.capture`) then replays what they did. Other events are as ever.
+   * (`Learner.capture`) then replays what they did.
    */
   capturable = false;
+  /** The same for `afterBackward`, `beforeStep` and `afterStep`; `afterCancelStep` isn't needed then. */
+  capturableStep = false;
 
   /** @throws UnknownOptionError for a name that is no event. */
   constructor(handlers: EventHandlers = {}) {

@@ -1,82 +1,67 @@
-import { currentDevice, Graph, graphsAreBuilt, isAvailable } from '../cuda';
+import type { CapturedStep } from '../optim/captured-step';
 import { noGrad } from '../tensor/autograd';
 import { keep } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import type { Callback } from './callback';
 import type { EventName } from './events';
 import type { Learner } from './learner';
+import { listeners } from './listeners';
+import { recordOnGpu, whyNoGraphs, type Record, type Recording } from './recording';
 
-/** What was recorded: its outputs stay where they are, and a replay fills them anew. */
-export interface Recording {
-  readonly outputs: readonly Tensor[];
-  readonly replay: () => void;
-  readonly dispose: () => void;
+/** What a training batch consists of. */
+export interface BatchWork {
+  /** Forward pass, loss and backward pass; returns predictions and loss. */
+  readonly batch: () => readonly Tensor[];
+  /** All from the gradients to the weights, up to gradients of zeros. */
+  readonly step: (step: CapturedStep) => void;
 }
 
-/** Records the work of a function that returns its outputs, without doing it. */
-export type Record = (work: () => readonly Tensor[]) => Recording;
+/** How much of a batch a replay has done. */
+export type Replayed = 'nothing' | 'batch' | 'step';
 
-/** The events within what is recorded. */
-export const recordedEvents = [
+/** The events within what is recorded of each batch. */
+export const batchEvents = [
   'afterPred',
   'afterLoss',
   'beforeBackward',
 ] as const satisfies EventName[];
 
+/** The events within the step, where that is recorded too. */
+export const stepEvents = [
+  'afterBackward',
+  'beforeStep',
+  'afterStep',
+] as const satisfies EventName[];
+
 // What libtorch, cuDNN and callbacks make at their first calls must be there before.
 const warmUps = 3;
 
-function recordOnGpu(work: () => readonly Tensor[]): Recording {
-  const graph = new Graph();
-  try {
-    const outputs = keep(graph.capture(work));
-    return {
-      outputs,
-      replay: () => {
-        graph.replay();
-      },
-      dispose: () => {
-        graph.dispose();
-      },
-    };
-  } catch (error) {
-    graph.dispose();
-    throw error;
-  }
-}
-
-// Why there are no graphs here; undefined where there are.
-function whyNoGraphs({ device }: Learner): string | undefined {
-  if (!device?.startsWith('cuda') || !isAvailable())
-    return `the model is on ${device ?? 'no device'}, and only a GPU has graphs`;
-  if (!graphsAreBuilt()) return "the addon was built without CUDA's headers";
-  const current = currentDevice();
-  if (device === `cuda:${current}`) return undefined;
-  return `the model is on ${device}, and the current GPU is ${current}: call cuda.setDevice`;
-}
-
-function sizesOf(tensors: readonly Tensor[]): string {
-  return tensors.map(({ dtype, shape }) => `${dtype}[${shape.join(', ')}]`).join(', ');
-}
-
-function listensWithin(cb: Callback): boolean {
-  return cb.run && cb.runTrain && recordedEvents.some((event) => cb[event] !== undefined);
+interface Recorded extends Recording {
+  readonly sizes: string;
+  readonly inputs: readonly Tensor[];
+  /** The optimizer's step in it; or why it is apart. */
+  readonly step: CapturedStep | string;
+  /** What the graph writes to, whatever becomes of the model meanwhile. */
+  readonly held: readonly Tensor[];
+  /** What it was made of besides. */
+  readonly basis: readonly unknown[];
 }
 
 /**
- * Forward pass, loss and backward pass of training batches as one graph, for `Learner.capture`. The batch is copied into the
- * tensors that the graph reads; gradients are where they were. Callbacks and the optimizer's step come after it as ever.
+ * Training batches as one graph, for `Learner.capture`: forward pass, loss and backward pass, and the optimizer's step with what
+ * is done to gradients, where all callbacks between allow it. The batch is copied into the tensors that the graph reads;
+ * gradients are where they were.
  */
 export class StepGraph {
   readonly #record: Record;
   readonly #whyNot: (learn: Learner) => string | undefined;
   readonly #seen = new Map<string, number>();
   readonly #reasons = new Map<string, number>();
+  // Why the step of replayed batches was apart.
+  readonly #apart = new Map<string, number>();
   #replays = 0;
   #refused: string | undefined;
-  #recording:
-    (Recording & { sizes: string; inputs: readonly Tensor[]; held: Tensor[] }) | undefined;
-  #grads: readonly (Tensor | false | null)[] = [];
+  #recorded: Recorded | undefined;
 
   constructor(record: Record = recordOnGpu, whyNot = whyNoGraphs) {
     this.#record = record;
@@ -85,106 +70,176 @@ export class StepGraph {
 
   /** Tells how many batches were replayed in the last fit, and why the others weren't. */
   explain(): string {
-    const others = Array.from(this.#reasons, ([reason, count]) => `${reason} (${count})`);
     const total = this.#replays + [...this.#reasons.values()].reduce((sum, n) => sum + n, 0);
     const replayed = `replayed ${this.#replays} of ${total} training batches as a graph`;
-    return others.length === 0 ? replayed : `${replayed}; the others not: ${others.join('; ')}`;
+    const apart =
+      this.#apart.size > 0
+        ? `; the optimizer's step was apart: ${listed(this.#apart)}`
+        : this.#replays > 0
+          ? ", the optimizer's step with them"
+          : '';
+    const others = this.#reasons.size > 0 ? `; the others not: ${listed(this.#reasons)}` : '';
+    return replayed + apart + others;
   }
 
   /** Begins a fit: models, layouts and callbacks may have changed. */
   begin(learn: Learner): void {
-    this.end();
-    this.#seen.clear();
+    this.#forget();
     this.#reasons.clear();
+    this.#apart.clear();
     this.#replays = 0;
     this.#refused = this.#whyNot(learn);
   }
 
-  /** Frees the graph. */
+  /** Frees the graph, and takes the counts of steps back from the device. */
   end(): void {
-    for (const each of this.#recording?.held ?? []) each.dispose();
-    this.#recording?.dispose();
-    this.#recording = undefined;
-    this.#grads = [];
+    const recorded = this.#recorded;
+    this.#recorded = undefined;
+    if (!recorded) return;
+    recorded.dispose();
+    for (const each of recorded.held) each.dispose();
+    if (typeof recorded.step !== 'string') recorded.step.end();
   }
 
-  /**
-   * Replays the learner's batch: afterwards it has predictions and loss, and the parameters their gradients.
-   *
-   * @param work computes them, and returns predictions and loss.
-   * @returns false when the batch has to go its usual way.
-   */
-  replay(learn: Learner, work: () => readonly Tensor[]): boolean {
+  #forget(): void {
+    this.end();
+    this.#seen.clear();
+  }
+
+  /** Replays the learner's batch, as far as that is recorded: afterwards it has predictions and loss. */
+  replay(learn: Learner, work: BatchWork): Replayed {
     const batch = [learn.xb, learn.yb] as const;
-    const reason = this.#reasonNot(learn) ?? this.#prepare(learn, work);
-    if (reason !== undefined) {
-      this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
+    const found = this.#whyNotNow(learn) ?? this.#prepare(learn, work);
+    if (typeof found === 'string') {
+      count(this.#reasons, found);
       learn.setBatch(...batch);
-      return false;
+      return 'nothing';
     }
-    const { inputs = [], outputs = [], replay } = this.#recording ?? {};
+    const { inputs, outputs, step, replay } = found;
     noGrad(() => {
       inputs.forEach((input, i) => input.copy_(batch.flat()[i] ?? input, { nonBlocking: true }));
     });
-    replay?.();
+    replay();
     learn.setBatch(...batch);
     const [pred, loss] = outputs.map((each) => each.detach().clone());
     if (pred) learn.pred = pred;
     if (loss) learn.loss = learn.lossGrad = loss;
     this.#replays += 1;
-    return true;
+    if (typeof step === 'string') count(this.#apart, step);
+    else step.arrive();
+    return typeof step === 'string' ? 'batch' : 'step';
   }
 
-  #reasonNot(learn: Learner): string | undefined {
+  #whyNotNow(learn: Learner): string | undefined {
     if (this.#refused !== undefined) return this.#refused;
     if (learn.yb.length === 0) return 'there are no targets';
-    const listener = learn.orderedCbs.find((cb) => listensWithin(cb) && !cb.capturable);
-    if (listener) {
-      const events = recordedEvents.filter((event) => listener[event] !== undefined);
-      return `${listener.constructor.name} listens to ${events.join(' and ')}, and isn't capturable`;
-    }
-    if (this.#recording && !this.#sameGradients(learn)) {
-      // Somebody gave a parameter another gradient, or froze it.
-      this.end();
-      this.#seen.clear();
+    const listener = listeners(learn, batchEvents).find((cb) => !cb.capturable);
+    if (listener) return `${listening(listener, batchEvents)}, and isn't capturable`;
+    if (this.#recorded) {
+      const now = basisOf(learn);
+      const { basis } = this.#recorded;
+      if (now.length !== basis.length || now.some((each, i) => each !== basis[i])) this.#forget();
     }
     return undefined;
   }
 
   // Records where that is due.
-  #prepare(learn: Learner, work: () => readonly Tensor[]): string | undefined {
+  #prepare(learn: Learner, work: BatchWork): Recorded | string {
     const sizes = sizesOf([...learn.xb, ...learn.yb]);
-    if (this.#recording)
-      return this.#recording.sizes === sizes
-        ? undefined
-        : `other sizes than ${this.#recording.sizes}`;
-    const seen = this.#seen.get(sizes) ?? 0;
-    this.#seen.set(sizes, seen + 1);
-    if (seen < warmUps) return 'warming up';
-    const [xb, yb] = [learn.xb, learn.yb].map((part) => keep(part.map((each) => each.clone())));
-    const inputs = [...(xb ?? []), ...(yb ?? [])];
-    try {
-      learn.setBatch(xb ?? [], yb ?? []);
-      const recording = this.#record(work);
-      // The graph writes to them, whatever becomes of the model meanwhile.
-      const model = [...learn.model.parameters(), ...learn.model.buffers()];
-      const held = [...inputs, ...recording.outputs, ...keep(model.map((each) => each.detach()))];
-      this.#recording = { ...recording, sizes, inputs, held };
-      this.#grads = gradientsOf(learn);
-      return undefined;
-    } catch (error) {
-      for (const each of inputs) each.dispose();
-      const message = error instanceof Error ? error.message : String(error);
-      return (this.#refused = `the batch can't be recorded: ${message}`);
+    if (this.#recorded && this.#recorded.sizes !== sizes)
+      return `other sizes than ${this.#recorded.sizes}`;
+    if (!this.#recorded) {
+      const seen = this.#seen.get(sizes) ?? 0;
+      this.#seen.set(sizes, seen + 1);
+      if (seen < warmUps) return 'warming up';
+      const recorded = this.#recordBatch(learn, work, sizes);
+      if (typeof recorded === 'string') return (this.#refused = recorded);
+      this.#recorded = recorded;
     }
+    const { step } = this.#recorded;
+    const stale = typeof step === 'string' ? undefined : step.ready();
+    if (stale === undefined) return this.#recorded;
+    this.#forget();
+    return stale;
   }
 
-  #sameGradients(learn: Learner): boolean {
-    const now = gradientsOf(learn);
-    return now.length === this.#grads.length && now.every((grad, i) => grad === this.#grads[i]);
+  #recordBatch(learn: Learner, { batch, step: take }: BatchWork, sizes: string): Recorded | string {
+    const [xb = [], yb = []] = [learn.xb, learn.yb].map((part) =>
+      keep(part.map((each) => each.clone())),
+    );
+    const inputs = [...xb, ...yb];
+    const attempt = (work: () => readonly Tensor[]): Recording | string => {
+      learn.setBatch(xb, yb);
+      learn.isRecording = true;
+      try {
+        return this.#record(work);
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      } finally {
+        learn.isRecording = false;
+      }
+    };
+    let step = beginStep(learn);
+    let recording: Recording | string = '';
+    if (typeof step !== 'string') {
+      const captured = step;
+      recording = attempt(() => {
+        const outputs = batch();
+        take(captured);
+        return outputs;
+      });
+      if (typeof recording === 'string') {
+        captured.end();
+        step = `it can't be recorded: ${recording}`;
+      }
+    }
+    if (typeof recording === 'string') recording = attempt(batch);
+    if (typeof recording === 'string') {
+      for (const each of inputs) each.dispose();
+      return `the batch can't be recorded: ${recording}`;
+    }
+    const model = [...learn.model.parameters(), ...learn.model.buffers()];
+    const held = [...inputs, ...recording.outputs, ...keep(model.map((each) => each.detach()))];
+    return { ...recording, sizes, inputs, step, held, basis: basisOf(learn) };
   }
 }
 
-function gradientsOf({ model }: Learner): (Tensor | false | null)[] {
-  return model.parameters().map((p) => p.requiresGrad && p.grad);
+// The optimizer's step, ready to be recorded; or why it stays apart.
+function beginStep(learn: Learner): CapturedStep | string {
+  const { opt, skip } = learn;
+  const events = [...stepEvents, 'afterCancelStep'] as const;
+  const listener = listeners(learn, events).find((cb) => !cb.capturableStep);
+  if (listener) return `${listening(listener, events)}, and isn't capturableStep`;
+  if (!opt) return 'there is no optimizer';
+  // A step that is skipped would zero nothing, and whom afterStep reaches may look at gradients.
+  const zeroGrad = skip === undefined && listeners(learn, ['afterStep']).length === 0;
+  const step = opt.captureStep({ zeroGrad, skip });
+  return typeof step === 'string' ? step : (step.begin() ?? step);
+}
+
+// What a graph depends on, apart from sizes: somebody may give a parameter another gradient, freeze it, or add a callback.
+function basisOf(learn: Learner): unknown[] {
+  const { model, opt, autocast } = learn;
+  const params = new Set([...model.parameters(), ...(opt?.paramLists.flat() ?? [])]);
+  return [
+    ...[opt, autocast, ...listeners(learn, [...batchEvents, ...stepEvents, 'afterCancelStep'])],
+    ...[...params].map((p) => p.requiresGrad && p.grad),
+  ];
+}
+
+function listening(cb: Callback, events: readonly EventName[]): string {
+  const heard = events.filter((event) => cb[event] !== undefined);
+  return `${cb.constructor.name} listens to ${heard.join(' and ')}`;
+}
+
+function sizesOf(tensors: readonly Tensor[]): string {
+  return tensors.map(({ dtype, shape }) => `${dtype}[${shape.join(', ')}]`).join(', ');
+}
+
+function count(reasons: Map<string, number>, reason: string): void {
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+}
+
+function listed(reasons: ReadonlyMap<string, number>): string {
+  return Array.from(reasons, ([reason, n]) => `${reason} (${n})`).join('; ');
 }

@@ -1,10 +1,12 @@
 import { inspect } from 'node:util';
 import { ArgumentError } from '../internal/errors';
-import { limitNorm, totalNorm } from '../optim/clip';
+import { limitOf, scaleAll, totalNorm } from '../optim/norms';
 import { noGrad } from '../tensor/autograd';
 import { tidy } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
 import { Callback, type Fitting } from './callback';
 import { CancelBatchException, CancelFitException } from './cancel';
+import { listeners } from './listeners';
 import type { Learner } from './learner';
 
 function checkPositive(where: string, value: number): number {
@@ -16,6 +18,7 @@ function checkPositive(where: string, value: number): number {
 export class GradientClip extends Callback {
   override order = 11;
   override runValid = false;
+  override capturableStep = true;
   readonly maxNorm: number;
 
   constructor(maxNorm = 1) {
@@ -23,14 +26,24 @@ export class GradientClip extends Callback {
     this.maxNorm = checkPositive('GradientClip', maxNorm);
   }
 
-  override beforeStep({ opt }: Fitting): void {
-    const [first, ...rest] = opt.allParams().flatMap(([p]) => p.grad ?? []);
+  override beforeStep(learn: Fitting): void {
+    const [first, ...rest] = learn.opt.allParams().flatMap(([p]) => p.grad ?? []);
     if (!first) return;
     noGrad(() =>
       tidy(() => {
-        limitNorm([first, ...rest], totalNorm([first, ...rest]), this.maxNorm);
+        const grads = [first, ...rest] as const;
+        const scale = limitOf(totalNorm(grads), this.maxNorm);
+        if (this.#isForStep(learn, grads)) learn.gradScale = scale.item();
+        else scaleAll(grads, scale);
       }),
     );
+  }
+
+  // The step scales in its own pass, and by the same number, where nobody sees the gradients before, or waits for that number.
+  #isForStep(learn: Learner, grads: readonly Tensor[]): boolean {
+    if (learn.gradScale === undefined || listeners(learn, ['beforeStep']).at(-1) !== this)
+      return false;
+    return grads.every(({ device, dtype }) => device === 'cpu' && dtype === 'float32');
   }
 }
 

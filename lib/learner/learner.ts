@@ -196,10 +196,10 @@ export class Learner extends TrainingState {
   }
 
   /**
-   * From now on, records forward pass, loss and backward pass of a training batch as a CUDA graph, after three batches of its
-   * sizes, and replays it for those that follow: one call instead of thousands. What is decided in TypeScript, such as a
-   * branch of `forward`, is decided when it is recorded. Other batches, and what can't be recorded, go their usual
-   * way; `explain` tells why.
+   * From now on, records a training batch as a CUDA graph, after three batches of its sizes, and replays it for those that
+   * follow: one call instead of thousands. It holds forward pass, loss and backward pass, and where callbacks and optimizer
+   * allow it, clipping and the step as well. What is decided in TypeScript, such as a branch of `forward`, is decided when it
+   * is recorded. Other batches, and what can't be recorded, go their usual way; `explain` tells why.
    *
    * @param on false ends it.
    */

@@ -1,17 +1,23 @@
 import { types } from 'node:util';
 import { setImmediate } from 'node:timers/promises';
 import type { Loader } from '../data/types';
+import { Lookahead, Optimizer, OptimWrapper } from '../optim';
+import type { CapturedStep } from '../optim/captured-step';
 import { autocast } from '../tensor/autocast';
 import { noGrad } from '../tensor/autograd';
 import { refusePromise, Scope } from '../tensor/scope';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { CancelFitException } from './cancel';
 import type { Callback } from './callback';
-import type { recordedEvents } from './capture';
+import { batchEvents, stepEvents, type BatchWork, type Replayed } from './capture';
 import { isBatchEvent, stages, type EventName, type Stage } from './events';
 import { feed } from './feed';
 import type { Learner } from './learner';
+import { listeners } from './listeners';
 import { transferTo, type Transfer } from './transfer';
+
+// A class of the user's own may have a step that knows no options.
+const optionTakers: readonly unknown[] = [Optimizer, Lookahead, OptimWrapper];
 
 type Work = () => void | Promise<void>;
 
@@ -196,36 +202,52 @@ export class Loop {
     });
   }
 
-  // All of it at once, for a graph.
-  readonly #forwardAndBackward = (): Tensor[] => {
-    const learn = this.#learn;
-    const fire = (event: (typeof recordedEvents)[number]): void => {
-      for (const cb of learn.orderedCbs) {
-        if (!reaches(cb, event, learn.training)) continue;
-        this.#run(() => {
-          void refusePromise(event, cb[event]?.(learn));
-        });
-      }
-    };
-    this.#forward();
-    fire('afterPred');
-    this.#loss();
-    fire('afterLoss');
-    fire('beforeBackward');
-    this.#backward();
-    return [learn.pred.detach(), learn.loss];
+  // For a graph: events fire at once, as nothing may come between.
+  readonly #work: BatchWork = {
+    batch: () => {
+      const learn = this.#learn;
+      const [afterPred, afterLoss, beforeBackward] = batchEvents;
+      this.#forward();
+      this.#fireAtOnce(afterPred);
+      this.#loss();
+      this.#fireAtOnce(afterLoss);
+      this.#fireAtOnce(beforeBackward);
+      this.#backward();
+      return [learn.pred.detach(), learn.loss];
+    },
+    step: (step: CapturedStep) => {
+      const [afterBackward, beforeStep, afterStep] = stepEvents;
+      this.#fireAtOnce(afterBackward);
+      this.#fireAtOnce(beforeStep);
+      step.take();
+      this.#fireAtOnce(afterStep);
+      if (!step.zeroesGrad) this.#learn.opt?.zeroGrad();
+    },
   };
 
-  #replay(): boolean {
+  #fireAtOnce(event: EventName): void {
     const learn = this.#learn;
-    if (!learn.training || !learn.stepGraph) return false;
-    return this.#scope.run(() => learn.stepGraph?.replay(learn, this.#forwardAndBackward) ?? false);
+    for (const cb of learn.orderedCbs) {
+      if (!reaches(cb, event, learn.training)) continue;
+      this.#run(() => {
+        void refusePromise(event, cb[event]?.(learn));
+      });
+    }
+  }
+
+  #replay(): Replayed {
+    const learn = this.#learn;
+    const { stepGraph, training } = learn;
+    if (!training || !stepGraph) return 'nothing';
+    return this.#scope.run(() => stepGraph.replay(learn, this.#work));
   }
 
   async #batch(): Promise<void> {
     const learn = this.#learn;
     const { opt } = learn;
-    if (this.#replay()) await this.#fire('afterBackward');
+    const replayed = this.#replay();
+    if (replayed === 'step') return;
+    if (replayed === 'batch') await this.#fire('afterBackward');
     else {
       this.#forward();
       await this.#fire('afterPred');
@@ -238,9 +260,16 @@ export class Loop {
       });
     }
     if (!opt) return;
+    const takesOptions = optionTakers.includes(opt.constructor);
+    // Whom afterStep reaches may look at gradients.
+    const zeroGrad = takesOptions && listeners(learn, ['afterStep']).length === 0;
+    const done = { isZeroed: false };
+    learn.gradScale = takesOptions ? 1 : undefined;
     await this.#stage(stages.step, () => {
-      opt.step();
+      const { gradScale } = learn;
+      opt.step(gradScale === undefined ? undefined : { gradScale, zeroGrad });
+      done.isZeroed = zeroGrad;
     });
-    opt.zeroGrad();
+    if (!done.isZeroed) opt.zeroGrad();
   }
 }

@@ -3,6 +3,8 @@ import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { GradScaler, type GradScalerOptions } from '../optim';
 import type { AutocastDType } from '../tensor/autocast';
+import { full } from '../tensor/create';
+import { keep } from '../tensor/scope';
 import { Callback, type Fitting } from './callback';
 import { CancelStepException } from './cancel';
 import type { Learner } from './learner';
@@ -18,8 +20,8 @@ function isAmpMode(mode: unknown): mode is AmpMode {
 
 /**
  * Runs the forward pass and the loss with `autocast`, gives the loss predictions in float32, and in float16 scales the loss
- * by a `GradScaler`: a step with an infinite gradient is left out, as by `CancelStepException`. The events between don't run
- * with `autocast`. `learn.toFp16()` and `learn.toBf16()` add it.
+ * by a `GradScaler`: a step with an infinite gradient is left out, as by `CancelStepException`, which a replayed graph does
+ * without. The events between don't run with `autocast`. `learn.toFp16()` and `learn.toBf16()` add it.
  *
  * Source: fastai's `MixedPrecision`.
  */
@@ -27,6 +29,7 @@ export class MixedPrecision extends Callback {
   // After what changes the loss, before what looks at gradients: those are unscaled by then.
   override order = 10;
   override capturable = true;
+  override capturableStep = true;
   readonly ampMode: AmpMode;
   /** Begins anew with each fit. Off in bfloat16, which needs none. */
   readonly scaler: GradScaler;
@@ -52,6 +55,8 @@ export class MixedPrecision extends Callback {
   }
 
   override beforeFit(learn: Learner): void {
+    if (this.scaler.isEnabled && learn.stepGraph)
+      learn.skip = keep(full([], 0, { device: learn.device ?? 'cpu' }));
     learn.autocast = { dtype: dtypes[this.ampMode] };
   }
 
@@ -61,14 +66,21 @@ export class MixedPrecision extends Callback {
   }
 
   override beforeBackward(learn: Learner): void {
+    // What can't be recorded is left in the middle.
+    if (this.#hasUnscaled) this.scaler.forget();
+    this.#hasUnscaled = false;
     learn.lossGrad = this.scaler.scale(learn.lossGrad);
     this.#hasScaled = true;
   }
 
-  override beforeStep({ opt }: Fitting): void {
+  override beforeStep({ opt, isRecording, skip }: Fitting): void {
     if (!this.scaler.isEnabled || !this.#hasScaled) return;
-    this.scaler.unscale_(opt);
     this.#hasUnscaled = true;
+    if (isRecording && skip) {
+      this.scaler.unscaleInto(opt, skip);
+      return;
+    }
+    this.scaler.unscale_(opt);
     if (this.scaler.foundInf(opt)) throw new CancelStepException();
   }
 
@@ -79,6 +91,8 @@ export class MixedPrecision extends Callback {
 
   override afterFit(learn: Learner): void {
     learn.autocast = undefined;
+    learn.skip?.dispose();
+    learn.skip = undefined;
     this.scaler.dispose();
   }
 

@@ -25,6 +25,12 @@ export class TrainingState {
   autocast: AutocastOptions | undefined;
   /** @internal Replays training batches, after `Learner.capture`. */
   stepGraph: StepGraph | undefined;
+  /** Whether the batch is recorded for a graph: nothing can be read from the device then. */
+  isRecording = false;
+  /** @internal A number on the device: where it isn't 0, the step of a graph is skipped. */
+  skip: Tensor | undefined;
+  /** @internal What the step is to multiply the gradients by; undefined where it can't. */
+  gradScale: number | undefined;
   /** The inputs of the batch. */
   xb: readonly Tensor[] = [];
   /** The targets of the batch. */
@@ -80,6 +86,7 @@ export class TrainingState {
     this.xb = xb;
     this.yb = yb;
     this.#pred = this.#loss = this.#lossGrad = undefined;
+    this.gradScale = undefined;
   }
 }
 

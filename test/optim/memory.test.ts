@@ -122,7 +122,7 @@ const large = () => {
 function freedBy(work: () => void): number {
   const before = memory().bytes;
   work();
-  return Math.round((before - memory().bytes) / 1000);
+  return Math.round((before - memory().bytes) / 1000) || 0; // no -0
 }
 
 test.each<[string, number, () => { opt: Optimizer; end: () => void }]>([
