@@ -142,6 +142,32 @@ void weights_are_rounded_once() {
   }
 }
 
+// 1 and the number after it, each and a half of what lies between them: to the even one.
+void what_is_halfway_goes_to_the_even_one() {
+  auto hyper = kHyper;
+  hyper.lr = 1;
+  const int32_t sgd[] = {FASTOPT_SGD_STEP};
+  for (const auto& format : kFormats) {
+    for (const auto isa : kIsas) {
+      const auto one = static_cast<uint16_t>(format.bias() << format.bits);
+      const auto minus_half =
+          static_cast<uint16_t>(0x8000 | (one - ((format.bits + 1) << format.bits)));
+      std::vector<uint16_t> p, g(70, minus_half), wanted;
+      for (uint16_t i = 0; i < 70; ++i) {
+        p.push_back(one + i % 2);
+        wanted.push_back(one + i % 2 * 2);
+      }
+      fastopt_tensor t{p.data(), g.data(), nullptr, nullptr, nullptr, 70, 0, {}};
+      fastopt_counters n{0, 1, 1};
+      fastopt_plan* plan = nullptr;
+      if (make_plan(format.dtype, isa, sgd, {&t, 1}, &plan)) continue;
+      fastopt_plan_step(plan, &hyper, &n, nullptr, nullptr);
+      fastopt_plan_destroy(plan);
+      EXPECT(p == wanted);
+    }
+  }
+}
+
 // In each lane of a vector, and behind the last whole one.
 void what_is_no_number_or_too_large_stays_so() {
   for (const auto& format : kFormats) {
@@ -163,6 +189,7 @@ void what_is_no_number_or_too_large_stays_so() {
 
 int main() {
   weights_are_rounded_once();
+  what_is_halfway_goes_to_the_even_one();
   what_is_no_number_or_too_large_stays_so();
   return exit_code();
 }
