@@ -10,8 +10,8 @@ std::string FusedPlan::hold(uint32_t extras, const fastopt_counters* counters,
   Passes passes;
   if (auto reason = find_passes(extras, passes); !reason.empty()) return reason;
   if (skip.defined() &&
-      (skip.device() != device_ || skip.scalar_type() != at::kFloat || skip.numel() != 1))
-    return "what a step is skipped by is no number of float32 on " + device_.str();
+      (skip.device() != tensors_.device() || skip.scalar_type() != at::kFloat || skip.numel() != 1))
+    return "what a step is skipped by is no number of float32 on " + tensors_.device().str();
   const auto* found = skip.defined() ? skip.const_data_ptr<float>() : nullptr;
   held_ = Held{passes, extras, skip};
   std::string reason;
@@ -24,7 +24,7 @@ std::string FusedPlan::hold(uint32_t extras, const fastopt_counters* counters,
 std::string FusedPlan::prepare_replay(const fastopt_hypers* hypers, const uint8_t* active) {
   if (!held_) return "the counters are on the host";
   const auto& passes = held_->passes;
-  if (auto reason = gather_all(passes, active, held_->extras); !reason.empty()) return reason;
+  if (auto reason = gather(passes, active, held_->extras); !reason.empty()) return reason;
   const auto tables = tables_of(passes);
   // Without padding: sizes and addresses alone.
   const bool same =
@@ -34,14 +34,14 @@ std::string FusedPlan::prepare_replay(const fastopt_hypers* hypers, const uint8_
   std::string reason;
   for (auto* plan : {passes.callbacks, passes.graded, passes.ungraded})
     if (plan != nullptr && reason.empty()) reason = plan->set_hypers(hypers);
+  if (reason.empty()) announce(passes, held_->extras);
   return reason;
 }
 
 std::vector<fastopt_tensor> FusedPlan::tables_of(const Passes& passes) const {
   std::vector<fastopt_tensor> tables;
   for (auto* plan : {passes.callbacks, passes.graded, passes.ungraded})
-    if (plan != nullptr)
-      tables.insert(tables.end(), plan->tensors(), plan->tensors() + params_.size());
+    if (plan != nullptr) tables.insert(tables.end(), plan->tensors(), plan->tensors() + size());
   return tables;
 }
 

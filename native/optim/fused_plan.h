@@ -1,24 +1,15 @@
 #pragma once
-#include <ATen/core/Tensor.h>
-
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "optim/fused_device.h"
+#include "optim/fused_tensors.h"
 
 namespace fastopt::optim {
-
-// A state that the callbacks touch.
-struct StateUse {
-  int32_t array;  // of `fastopt_array`
-  bool scalar;    // one element for the whole parameter
-  bool written;
-};
 
 // What the kernels do to each parameter.
 struct Pipeline {
@@ -38,14 +29,6 @@ enum Extra : uint32_t {
   kExtras = 16
 };
 
-// One tensor of an optimizer, with its states in the order of the pipeline's; those that it has not
-// got are undefined.
-struct Member {
-  at::Tensor param;
-  std::vector<at::Tensor> states;
-  int64_t group;
-};
-
 class FusedPlan;
 using FusedPlanPtr = std::shared_ptr<FusedPlan>;
 
@@ -55,7 +38,7 @@ class FusedPlan {
   // Makes a plan, or says why there can be none.
   static std::string make(Pipeline pipeline, std::vector<Member> members, FusedPlanPtr& plan);
 
-  size_t size() const { return members_.size(); }
+  size_t size() const { return tensors_.size(); }
   size_t groups() const { return groups_; }
   // How often a step without extras passes over memory.
   int32_t passes() const { return plans_[kExtras]->passes(); }
@@ -68,7 +51,7 @@ class FusedPlan {
 
   // The norm of all gradients taken together; nothing where one lies otherwise than the kernels
   // expect.
-  std::optional<double> grad_norm() const;
+  std::optional<double> grad_norm() const { return tensors_.grad_norm(); }
 
   // ---- Steps that the device counts, which a graph can hold (fused_capture.cpp) ----
 
@@ -89,37 +72,19 @@ class FusedPlan {
   struct Passes {
     DevicePlan *callbacks = nullptr, *graded = nullptr, *ungraded = nullptr;
   };
-  struct Touched {
-    c10::TensorImpl* tensor;
-    size_t array;  // where its address is in `fastopt_tensor`
-    caffe2::TypeMeta type;
-    bool scalar, written;
-  };
-  // Which of a tensor's states a pass touches, by their positions.
-  struct Range {
-    size_t first, last;
-  };
 
-  void remember();
   std::string kernels_for(uint32_t parts, DevicePlan*& found);
   std::string find_passes(uint32_t extras, Passes& passes);
-  std::string gather_all(const Passes& passes, const uint8_t* active, uint32_t extras);
-  bool surely_fits(size_t i, const c10::TensorImpl& grad, Range states) const;
-  std::string why_not(size_t i, int64_t planned, Range states) const;
-  std::string unfit_gradients(uint32_t extras);
-  void fill(size_t i, const at::Tensor& grad, Range states, fastopt_tensor& tensor) const;
-  template <bool taken_back>
-  void announce(size_t i, Range states, bool param, bool grad) const;
-  std::string gather(fastopt_tensor* tensors, const uint8_t* active, Range states,
-                     bool writes_grad);
-  std::string gather_rest(const fastopt_tensor* stepped, Range states, bool restores,
-                          DevicePlan* graded, DevicePlan* ungraded);
+  bool writes_grad(uint32_t extras) const;
+  Range states_of(uint32_t extras, bool callbacks) const;
+  // Finds all tensors of a step, or says which the kernels can't take.
+  std::string gather(const Passes& passes, const uint8_t* active, uint32_t extras);
+  // Tells autograd what the step writes.
+  void announce(const Passes& passes, uint32_t extras) const;
 
   Pipeline pipeline_;
-  std::vector<Member> members_;
+  FusedTensors tensors_;
   size_t groups_ = 0;
-  at::ScalarType dtype_ = at::kFloat;
-  at::Device device_ = at::kCPU;
   bool writes_grad_ = false;
   // Whose counters the device has.
   struct Held {
@@ -134,16 +99,6 @@ class FusedPlan {
 
   // By `Extra`, and kExtras for the callbacks; made when they are first asked for.
   std::array<std::unique_ptr<DevicePlan>, 2 * kExtras> plans_;
-
-  // The tensors once more, as a step goes through them.
-  std::vector<c10::TensorImpl*> params_;
-  std::vector<Touched> touched_;
-  size_t stride_ = 0,
-         uses_ = 0;  // how many states a tensor has, with the averaged weights and without
-  c10::DispatchKeySet plain_;
-  caffe2::TypeMeta type_;
-  // Where the gradients are, and where they were when they were last seen to lie apart.
-  std::vector<std::pair<const char*, const char*>> ranges_, gradients_;
 };
 
 }  // namespace fastopt::optim
