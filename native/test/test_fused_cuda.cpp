@@ -212,6 +212,19 @@ void built_in_lists_follow_the_twin() {
   }
 }
 
+// What is no number has scalars of its own, and spoils those of no other tensor.
+void counts_that_are_no_numbers_stay_apart() {
+  const auto number = case_number("NAdam", FASTOPT_FLOAT64);
+  Fixture<double, double> f(number);
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  f.twins[2].n.step = f.counters[2].step = nan;
+  f.twins[6].n.step = f.counters[6].step = nan;
+  f.step();
+  fused_twin::naive_step(f.twins, kernel_cases::kernel_cases()[number].callbacks, kHypers);
+  f.expect_like_twins(1e-12);
+  EXPECT(std::isnan(f.arrays[2].p.back()) && !std::isnan(f.arrays[8].p.back()));
+}
+
 // ---- Programs ----
 
 template <class Program, class Twin>
@@ -519,6 +532,7 @@ void a_machine_without_a_driver_says_so() {
 
 int main() {
   built_in_lists_follow_the_twin();
+  counts_that_are_no_numbers_stay_apart();
   programs_follow_their_formulas();
   random_programs_follow_their_twins();
   every_operation_is_generated<double>(FASTOPT_FLOAT64, 1e-12);

@@ -1,6 +1,7 @@
 #include "optim/fused/cuda/plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <tuple>
@@ -83,17 +84,20 @@ void CudaPlan::count(const Hypers* hypers, const Counters* counters) {
   }
 }
 
-// A row for each distinct group and counters.
+// A row for each distinct group and counters. These are told apart by their bits, as a NaN is not
+// equal to itself, and would be to everything in a map.
 void CudaPlan::find_rows(const Hypers* hypers) {
   const auto size = row_size(list_);
-  std::map<std::tuple<int64_t, double, double, double>, int32_t> known;
+  std::map<std::tuple<int64_t, uint64_t, uint64_t, uint64_t>, int32_t> known;
+  const auto bits = [](double number) { return std::bit_cast<uint64_t>(number); };
   rows_.clear();
   for (size_t t = 0; t < tensors_.size(); ++t) {
     const auto& n = counted_[t];
     const auto group = tensors_[t].group;
     if (!tensors_[t].grad) continue;
-    const auto [row, added] = known.emplace(std::tuple(group, n.step, n.do_wd, n.mu_product),
-                                            static_cast<int32_t>(known.size()));
+    const auto [row, added] =
+        known.emplace(std::tuple(group, bits(n.step), bits(n.do_wd), bits(n.mu_product)),
+                      static_cast<int32_t>(known.size()));
     table_[t].row = row->second;
     if (!added) continue;
     rows_.resize(rows_.size() + size);
