@@ -89,6 +89,12 @@ export function scaleGrads(params: readonly Tensor[], scale: number): void {
   }
 }
 
+/** Takes a scale back to rounding; from 0 and from infinity there is no way back. */
+export function unscaleGrads(params: readonly Tensor[], scale: number): void {
+  const back = 1 / scale;
+  if (back !== 0 && Number.isFinite(back)) scaleGrads(params, back);
+}
+
 /** Fills all gradients with zeros in place, and detaches them from any graph. */
 export function zeroGrads(params: readonly Tensor[]): void {
   const grads = params.flatMap((p) => p.grad ?? []);

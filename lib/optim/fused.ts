@@ -341,7 +341,9 @@ export class FusedEngine {
       const state = states[i];
       const step = counters[at] ?? 0;
       if (state === undefined || !active[i] || step === 0) continue;
-      state.step = step;
+      // As V8 stores integers: numbers of float64 would each lie in memory of their own.
+      const whole = step | 0;
+      state.step = whole === step ? whole : step;
       if (this.#countsMu) state.mu_product = counters[at + 2];
     }
   }

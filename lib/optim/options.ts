@@ -23,7 +23,10 @@ export interface OptimizerOptions {
 export interface StepOptions {
   /** Fills every gradient with zeros after the step, as `zeroGrad()` does, in the same pass where there is one. */
   readonly zeroGrad?: boolean;
-  /** Multiplies every gradient before the step, such as by 1 over the scale of the loss. */
+  /**
+   * Multiplies every gradient before the step, such as by 1 over the scale of the loss. Should a callback throw, gradients are
+   * divided by it again.
+   */
   readonly gradScale?: number;
   /**
    * Scales gradients down, after `gradScale` and before the step, when their norm is more than this, as `clipGradNorm` does.

@@ -24,6 +24,17 @@ export interface Run {
 const none = 0;
 const dense = 1;
 
+/** Refuses gradients that no callback can take, before anything is changed. */
+export function checkGradients({
+  paramLists,
+  states,
+  frozenIdx,
+}: Pick<Run, 'paramLists' | 'states' | 'frozenIdx'>): void {
+  paramLists.forEach((group, index) => {
+    for (const p of group) if (index >= frozenIdx || states.get(p).force_train) hasGradient(p);
+  });
+}
+
 // Averages of a sparse gradient would be dense, and decay what it doesn't name.
 function hasGradient(p: Tensor): p is GradParam {
   const kind = native.gradientKind(Tensor.handleOf(p));

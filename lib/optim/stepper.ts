@@ -3,13 +3,20 @@ import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
 import { isDeclared } from './callback';
 import { CapturedStep, type CaptureOptions } from './captured-step';
-import { averageWeights, noExtras, scaleGrads, zeroGrads, type StepExtras } from './extras';
+import {
+  averageWeights,
+  noExtras,
+  scaleGrads,
+  unscaleGrads,
+  zeroGrads,
+  type StepExtras,
+} from './extras';
 import { FusedEngine, noStateYet, type FusedRun } from './fused';
 import { betaIsSet } from './fused-hypers';
 import { fusedPipeline, numberStates } from './fused-pipeline';
 import type { StateStorage } from './narrow-state';
 import type { Fused, StateDtype } from './options';
-import { runCallbacks } from './run';
+import { checkGradients, runCallbacks } from './run';
 import type { AnyCallback } from './typed';
 import type { Callback } from './types';
 
@@ -104,10 +111,16 @@ export class Stepper {
     const params = this.#extras === noExtras ? [] : run.paramLists.flat();
     try {
       noGrad(() => {
+        checkGradients(run);
         scaleGrads(params, gradScale);
-        scope.run(() => {
-          runCallbacks({ ...run, bodies, scope, storage: this.#storage });
-        });
+        try {
+          scope.run(() => {
+            runCallbacks({ ...run, bodies, scope, storage: this.#storage });
+          });
+        } catch (error) {
+          unscaleGrads(params, gradScale); // so that who mends the callback may call the step once more
+          throw error;
+        }
         if (average) averageWeights(params, average);
         if (zeroGrad) zeroGrads(params);
       });

@@ -55,14 +55,16 @@ test('a parameter without a gradient is left out, whatever its state', () => {
   opt.dispose();
 });
 
-test('a sparse gradient is refused by name, before the parameter is changed', () => {
+test('a sparse gradient is refused by name, before any parameter is changed', () => {
+  const first = param([1], [1]);
   const weight = param([[1], [2], [3]]).requiresGrad_();
   const rows = aten.embedding!.default!(weight, tensor([1n, 2n]), -1, false, true) as Tensor;
   rows.sum().backward();
-  const opt = Adam(weight, { lr: 1 });
-  expect(() => opt.step()).toThrow(
+  const opt = Adam([first, weight], { lr: 1 });
+  expect(() => opt.step({ gradScale: 2 })).toThrow(
     'step: expected dense gradients, got a sparse one for a parameter of shape [3, 1]',
   );
+  expect([values(first), values(first.grad!)]).toEqual([[1], [1]]);
   expect(opt.state.get(weight)).toEqual({});
   expect(values(weight)).toEqual([1, 2, 3]);
   using wrapped = new OptimWrapper(weight, torchOptim.SGD, { lr: 1 });

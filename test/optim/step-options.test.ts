@@ -181,6 +181,25 @@ test('gradients that are views of one buffer, side by side, are zeroed in the pa
   expect(values(buffer)).toEqual([0, 0, 0]);
 });
 
+test('a step that a callback ends leaves gradients as large as they were, and can be taken again', () => {
+  let broken = true;
+  const check = () => {
+    if (broken) throw new Error('not yet');
+  };
+  const params = [param([1, 1], [8, 4]), param([2], [16])];
+  const opt = new optim.Optimizer(params, [check, optim.sgdStep], { lr: 1 });
+  expect(() => opt.step({ gradScale: 0.25, zeroGrad: true })).toThrow('not yet');
+  expect(params.map((p) => values(p.grad!))).toEqual([[8, 4], [16]]);
+  broken = false;
+  opt.step({ gradScale: 0.25 });
+  expect(params.map(values)).toEqual([[-1, 0], [-2]]);
+  expect(params.map((p) => values(p.grad!))).toEqual([[2, 1], [4]]);
+  broken = true;
+  expect(() => opt.step({ gradScale: 0 })).toThrow('not yet');
+  expect(params.map((p) => values(p.grad!))).toEqual([[0, 0], [0]]);
+  opt.dispose();
+});
+
 test('autograd hears of scaled gradients and of averaged weights', () => {
   const p = tensor([1, 2], { requiresGrad: true });
   p.grad = tensor([1, 1]);
