@@ -13,6 +13,7 @@ import {
   Learner,
   Lookahead,
   nn,
+  normalizeImages,
   noGrad,
   ones,
   optim,
@@ -74,6 +75,19 @@ test.each<[string, () => unknown]>([
   ['setHypers: expected hyper-parameters by name, got null', () => sgd().setHypers(any(null))],
   ['loadStateDict: expected { state, hypers }', () => sgd().loadStateDict(any(null))],
   ['loadStateDict: expected { state, hypers }', () => sgd().loadStateDict(dict([null], [{}]))],
+  [
+    'loadStateDict: group 0: expected lr to be a number',
+    () => sgd().loadStateDict(dict([{}], [{ lr: 'x' }])),
+  ],
+  [
+    'loadStateDict: expected the grad_avg of parameter 0 to be a tensor',
+    () => sgd().loadStateDict(dict([{ grad_avg: 5 }], [{}])),
+  ],
+  [
+    'GradScaler.loadStateDict: initScale: expected a positive',
+    () => scaler().loadStateDict({ ...scaler().stateDict(), scale: -5 }),
+  ],
+  ['normalizeImages: expected a mean and a std', () => normalizeImages([1, 1, 1], [1])],
   ['fromFastai: expected', () => new Lookahead(sgd()).fromFastai(any(null))],
   ['Lookahead: expected an optimizer, got undefined', () => new Lookahead(any(undefined))],
   ['EMA: expected decay from 0', () => new EMA(ones([1]), { decay: any(symbol) })],

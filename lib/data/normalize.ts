@@ -33,6 +33,11 @@ function checkNumbers(name: string, values: unknown): void {
 export function normalizeImages(mean: readonly number[], std: readonly number[]): BatchTransform {
   checkNumbers('mean', mean);
   checkNumbers('std', std);
+  if (mean.length !== std.length) {
+    throw new ArgumentError(
+      `normalizeImages: expected a mean and a std for each channel, got ${mean.length} and ${std.length}`,
+    );
+  }
   return (x, y) => {
     const [means, deviations] = [perChannel(mean, x.device), perChannel(std, x.device)];
     return [x.float().div_(255).sub_(means).div_(deviations), y];

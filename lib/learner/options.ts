@@ -122,7 +122,8 @@ function isIterable<T extends object>(value: OneOrMore<T>): value is Iterable<T>
 export function checkSignal(where: string, signal: unknown): void {
   if (signal === undefined) return;
   // By what it can do: a signal may be of another realm.
-  if (isRecord(signal) && typeof signal.throwIfAborted === 'function') return;
+  const needed = ['throwIfAborted', 'addEventListener', 'removeEventListener'];
+  if (isRecord(signal) && needed.every((name) => typeof signal[name] === 'function')) return;
   throw new ArgumentError(
     `${where}: expected an AbortSignal, got ${inspect(signal, { depth: 0 })}; it is the \`signal\` of an AbortController`,
   );

@@ -145,7 +145,11 @@ export class Recorder extends Callback {
 
   override afterFit(_learn: Learner): void {
     this.#pending.read();
-    this.#end(); // of a pass that was left half-way
+    try {
+      this.#end(); // of a pass that was left half-way
+    } catch {
+      // A metric that saw nothing has no value; why the pass was left says more.
+    }
   }
 
   override onError(learn: Learner, _error: unknown): void {

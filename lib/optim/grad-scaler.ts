@@ -100,12 +100,7 @@ export class GradScaler {
       growthInterval = 2000,
       enabled = true,
     } = options;
-    check(': initScale', initScale, 'a positive number', isScale);
-    check(': growthFactor', growthFactor, 'a number above 1', (factor) => factor > 1);
-    const shrinks = (factor: number): boolean => factor > 0 && factor < 1;
-    check(': backoffFactor', backoffFactor, 'a number between 0 and 1', shrinks);
-    const counts = (steps: number): boolean => Number.isSafeInteger(steps) && steps > 0;
-    check(': growthInterval', growthInterval, 'a positive integer', counts);
+    checkFactors('', { initScale, growthFactor, backoffFactor, growthInterval });
     checkFlag('GradScaler: enabled', enabled);
     this.isEnabled = enabled;
     this.#initScale = initScale;
@@ -279,7 +274,7 @@ export class GradScaler {
   /**
    * Takes over a state.
    *
-   * @throws ArgumentError when one of its numbers is missing, as in the state of a scaler that isn't enabled.
+   * @throws ArgumentError when one of its numbers is missing, as in the state of a scaler that isn't enabled, or out of range.
    */
   loadStateDict(dict: GradScalerStateDict): void {
     if (!this.isEnabled) return;
@@ -289,6 +284,12 @@ export class GradScaler {
       );
     }
     const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker } = dict;
+    checkFactors('.loadStateDict', {
+      ...{ initScale: scale, growthFactor: growth_factor },
+      ...{ backoffFactor: backoff_factor, growthInterval: growth_interval },
+    });
+    const counts = (steps: number): boolean => Number.isSafeInteger(steps) && steps >= 0;
+    check('.loadStateDict: _growth_tracker', _growth_tracker, 'a whole number from 0', counts);
     this.#initScale = scale;
     this.#initTracker = _growth_tracker;
     this.#growthFactor = growth_factor;
@@ -337,6 +338,16 @@ function check(
 ): void {
   if (typeof value === 'number' && fits(value)) return;
   throw new ArgumentError(`GradScaler${where}: expected ${expected}, got ${inspect(value)}`);
+}
+
+function checkFactors(where: string, factors: Omit<Required<GradScalerOptions>, 'enabled'>): void {
+  check(`${where}: initScale`, factors.initScale, 'a positive number', isScale);
+  const grows = (factor: number): boolean => factor > 1;
+  check(`${where}: growthFactor`, factors.growthFactor, 'a number above 1', grows);
+  const shrinks = (factor: number): boolean => factor > 0 && factor < 1;
+  check(`${where}: backoffFactor`, factors.backoffFactor, 'a number between 0 and 1', shrinks);
+  const counts = (steps: number): boolean => Number.isSafeInteger(steps) && steps > 0;
+  check(`${where}: growthInterval`, factors.growthInterval, 'a positive integer', counts);
 }
 
 function checkOptimizer(where: string, opt: Optimizer): Optimizer {

@@ -7,6 +7,9 @@ import type { StateDtype } from './options';
 import { stateDtype } from './state';
 import type { ParamState } from './types';
 
+/** The states that are averages in every optimizer that has them. */
+export const averageKeys: readonly string[] = ['grad_avg', 'sqr_avg'];
+
 /** How an optimizer stores its averages. */
 export interface StateStorage {
   readonly dtype: StateDtype;
@@ -79,6 +82,8 @@ export function storedDtype(
   const isReal = ({ dtype }: Tensor): boolean => dtype.includes('float');
   if (!(value instanceof Tensor) || !isReal(value) || !isReal(p)) return undefined;
   if (isExact(key, storage)) return stateDtype(p);
-  if (!sameShape(value, p)) return undefined;
+  // What a callback of the user's own keeps in float64 stays so.
+  if (!sameShape(value, p) || (value.dtype === 'float64' && !averageKeys.includes(key)))
+    return undefined;
   return storage.dtype === 'bfloat16' ? 'bfloat16' : stateDtype(p);
 }

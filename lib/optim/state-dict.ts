@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
-import { isRecord } from '../internal/check';
+import { checkNumbers, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { keep } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
-import { storedDtype, type StateStorage } from './narrow-state';
+import { averageKeys, storedDtype, type StateStorage } from './narrow-state';
 import { clearState, copyRecord, copyState, type StateMap } from './state';
 import type { Hyper, ParamState } from './types';
 
@@ -30,8 +30,6 @@ export function copyStateDict(
   };
 }
 
-const averages = ['grad_avg', 'sqr_avg'];
-
 function show(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
 }
@@ -41,7 +39,7 @@ function shapesOf({ state, shapes }: OptimizerStateDict, i: number): [string, re
   const known = shapes?.[i];
   return [
     ...(known === undefined ? [] : [['a parameter', known] satisfies [string, readonly number[]]]),
-    ...averages.flatMap((key): [string, readonly number[]][] => {
+    ...averageKeys.flatMap((key): [string, readonly number[]][] => {
       const value = state[i]?.[key];
       return value instanceof Tensor ? [[key, value.shape]] : [];
     }),
@@ -52,7 +50,7 @@ function isRecords(value: unknown): value is readonly Readonly<Record<string, un
   return Array.isArray(value) && value.every(isRecord);
 }
 
-/** Refuses a state dict of another number of groups or parameters, or of parameters of other shapes. */
+/** Refuses a state dict of another number of groups or parameters, of parameters of other shapes, and values of other types. */
 export function checkStateDict(
   where: string,
   dict: OptimizerStateDict,
@@ -80,7 +78,15 @@ export function checkStateDict(
       `${where}: expected the shapes of ${params.length} parameters, got ${inspect(shapes, { depth: 0 })}`,
     );
   }
+  for (const [i, hyper] of hypers.entries()) checkNumbers(`${where}: group ${i}`, hyper);
   for (const [i, p] of params.entries()) {
+    for (const key of averageKeys) {
+      const value = state[i]?.[key];
+      if (value === undefined || value instanceof Tensor) continue;
+      throw new ArgumentError(
+        `${where}: expected the ${key} of parameter ${i} to be a tensor, got ${inspect(value, { depth: 0 })}`,
+      );
+    }
     for (const [what, shape] of shapesOf(dict, i)) {
       if (show(shape) === show(p.shape)) continue;
       throw new ArgumentError(

@@ -17,7 +17,8 @@ export function getNumThreads(): number {
  * `x.newZeros`) goes where that is, and what draws from a generator where the generator is.
  *
  * Source: PyTorch's `set_default_device`.
- * @param device `'cuda'` is the GPU that is current when a tensor is made; without one, as at first, it is the CPU.
+ * @param device `'cuda'` is the GPU that is current when a tensor is made; without one, as at first, it is the CPU. A tensor of
+ *   another device that `tensor` copies goes there too, but not to the CPU.
  * @throws CudaUnavailableError where there is no such GPU.
  * @example
  * ```ts
@@ -26,7 +27,7 @@ export function getNumThreads(): number {
  * ```
  */
 export function setDefaultDevice(device?: Device): void {
-  native.setDefaultDevice(device);
+  native.setDefaultDevice(device === 'cpu' ? undefined : device);
 }
 
 /** Returns where tensors are made when no `device` is given: `'cpu'`, or what `setDefaultDevice` has set, by its index. */

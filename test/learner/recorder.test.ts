@@ -179,6 +179,26 @@ test.each<[string, boolean, () => void]>([
   expect(learn.metrics[0]!.value).toEqual(expect.any(Number));
 });
 
+test('a metric that throws without a batch does not hide why the fit ended', async () => {
+  const metric = {
+    name: 'last',
+    reset: () => undefined,
+    accumulate: () => undefined,
+    get value(): number {
+      throw new Error('nothing was seen');
+    },
+  };
+  const learn = tinyLearner({ metrics: [metric] });
+  const controller = new AbortController();
+  const cb = new Callback({
+    beforeValidate: () => {
+      controller.abort(new Error('enough'));
+    },
+  });
+  const { signal } = controller;
+  await expect(learn.fit(1, { signal, cbs: at(100, cb) })).rejects.toThrow('enough');
+});
+
 function fail(): never {
   throw new Error('stop');
 }

@@ -207,3 +207,14 @@ test('other dtypes and float64 parameters are refused', () => {
   expect(() => opt.addParamGroup(wide)).toThrow(/got float64/);
   opt.dispose();
 });
+
+test.each(bothDtypes)(
+  "a user's own state of float64 stays so beside averages of %s",
+  (stateDtype) => {
+    const p = tensor([1, 2]);
+    const opt = new Optimizer(p, [() => undefined], {}, { stateDtype });
+    opt.state.get(p).sum = tensor([1, 1], { dtype: 'float64' });
+    opt.loadStateDict(opt.stateDict());
+    expect(opt.state.get(p).sum).toHaveProperty('dtype', 'float64');
+  },
+);

@@ -124,6 +124,11 @@ test('what is no device is refused, and the one before stays', () => {
   expect(getDefaultDevice()).toBe('cpu');
 });
 
+test('the CPU set again is as before: a copy stays where its tensor is', () => {
+  setDefaultDevice('cpu');
+  expect(tensor(ones(2, { device: 'meta' })).device).toBe('meta');
+});
+
 withoutGpu('a GPU that is not there is refused', () => {
   expect(thrown(() => setDefaultDevice('cuda'))).toMatchObject(unavailable);
   expect(getDefaultDevice()).toBe('cpu');
