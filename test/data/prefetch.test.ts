@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import {
   Callback,
   CancelFitException,
@@ -22,7 +22,7 @@ function counting(length: number, log: string[], failAt = -1): Loader {
       try {
         for (let i = 0; i < length; i++) {
           log.push(`made ${i}`);
-          await setTimeout(1);
+          await setImmediate();
           if (i === failAt) throw new Error(`no batch ${i}`);
           yield [tensor(i)] as Batch;
         }
@@ -36,8 +36,8 @@ function counting(length: number, log: string[], failAt = -1): Loader {
 async function read(loader: Loader, log: string[], until = Infinity): Promise<number[]> {
   const seen: number[] = [];
   for await (const [x] of loader) {
-    // What was asked for ahead is under way.
-    await setTimeout(10);
+    // A batch takes a turn of the event loop: what was asked for ahead is under way by then.
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
     const value = (x as ReturnType<typeof tensor>).item();
     log.push(`used ${value}`);
     seen.push(value);
@@ -107,7 +107,7 @@ test('a learner trains on it as on the loader itself', async () => {
     length: 3,
     async *[Symbol.asyncIterator]() {
       for (const batch of made) {
-        await setTimeout(1);
+        await setImmediate();
         yield batch;
       }
     },
