@@ -1,10 +1,8 @@
 #include "optim/fused_tensors.h"
 
 #include <ATen/ops/empty.h>
-#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <unordered_set>
 
@@ -13,20 +11,6 @@
 
 namespace fastopt::optim {
 namespace {
-
-// `VariableVersion::bump` is an atomic increment, and those were a fifth of a step of small
-// tensors. Nobody else writes a tensor while it is stepped, so to read the number and write it will
-// do. Two members are private: explicit instantiation may name them all the same.
-std::atomic<uint32_t>& number_of(const c10::VariableVersion& version);
-
-template <auto counter, auto number>
-struct Opened {
-  friend std::atomic<uint32_t>& number_of(const c10::VariableVersion& version) {
-    return (*(version.*counter)).*number;
-  }
-};
-template struct Opened<&c10::VariableVersion::version_counter_,
-                       &c10::VariableVersion::VersionCounter::version_>;
 
 // Where the address of an array is.
 size_t offset_of(int32_t array) {
@@ -67,18 +51,8 @@ inline const void* memory_of(const c10::TensorImpl& tensor) {
   return tensor.unsafe_storage().unsafeGetStorageImpl();
 }
 
-// What `TensorImpl::grad` gives, without two calls.
-C10_ALWAYS_INLINE const at::Tensor& grad_of(const c10::TensorImpl& tensor) {
-  static const at::Tensor none;
-  const auto* meta = static_cast<const torch::autograd::AutogradMeta*>(tensor.autograd_meta());
-  return meta ? meta->grad_ : none;
-}
-
-C10_ALWAYS_INLINE void count_write(const c10::TensorImpl& tensor) {
-  const auto& version = tensor.version_counter();
-  if (!version.enabled()) return;  // inference tensors have none
-  auto& number = number_of(version);
-  number.store(number.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+inline void count_write(c10::TensorImpl& tensor) {
+  if (tensor.version_counter().enabled()) tensor.bump_version();  // inference tensors have none
 }
 
 }  // namespace
@@ -131,7 +105,7 @@ std::string FusedTensors::why_not(size_t i, int64_t planned, Range states) const
   }
   if (param.numel() != planned) return "a parameter has another size than before";
   if (!param.is_non_overlapping_and_dense()) return "a parameter has gaps in memory";
-  const auto& grad = grad_of(*params_[i]);
+  const auto& grad = params_[i]->grad();
   if (grad.defined()) {
     if (grad.scalar_type() != dtype_ || !same_layout(grad, param)) {
       return "a gradient, " + describe(grad) + ", lies otherwise in memory than its parameter";
@@ -206,7 +180,7 @@ std::string FusedTensors::gather(fastopt_tensor* tensors, const uint8_t* active,
     auto& tensor = tensors[i];
     tensor.grad = nullptr;
     if (active[i] == 0) continue;
-    const auto& grad = grad_of(*params_[i]);
+    const auto& grad = params_[i]->grad();
     if (!grad.defined()) continue;
     if (!fill_plain(i, *grad.unsafeGetTensorImpl(), states, tensor)) {
       if (auto reason = why_not(i, tensor.size, states); !reason.empty()) return reason;
@@ -221,7 +195,7 @@ std::string FusedTensors::gather_rest(const fastopt_tensor* stepped, Range state
   for (size_t i = 0; i < params_.size(); ++i) {
     for (auto* tensors : {graded, ungraded})
       if (tensors != nullptr) tensors[i].grad = nullptr;
-    const auto& grad = grad_of(*params_[i]);
+    const auto& grad = params_[i]->grad();
     const bool writes_grad = grad.defined() && graded != nullptr;
     auto* tensors = writes_grad ? graded : ungraded;
     if (stepped[i].grad != nullptr || tensors == nullptr) continue;
@@ -239,7 +213,7 @@ void FusedTensors::announce(const fastopt_tensor* tensors, Range states, bool pa
     auto* const* own = states_.data() + i * columns_.size();
     for (auto k = states.first; k < states.last; ++k)
       if (columns_[k].written) count_write(*own[k]);
-    if (grad) count_write(*grad_of(*params_[i]).unsafeGetTensorImpl());
+    if (grad) count_write(*params_[i]->grad().unsafeGetTensorImpl());
   }
 }
 
@@ -248,7 +222,7 @@ std::string FusedTensors::unwritable_gradients(bool zeroed) {
   auto& ranges = ranges_;
   ranges.clear();
   for (const auto* param : params_) {
-    const auto& grad = grad_of(*param);
+    const auto& grad = param->grad();
     if (!grad.defined() || grad.device() != device_ || grad.layout() != at::kStrided) continue;
     if (zeroed && grad.requires_grad()) return "a gradient has a graph of its own";
     const auto* begin = static_cast<const char*>(grad.const_data_ptr());
@@ -267,7 +241,7 @@ std::string FusedTensors::unwritable_gradients(bool zeroed) {
 std::optional<double> FusedTensors::grad_norm() const {
   std::vector<Elements> all;
   for (const auto* param : params_) {
-    const auto& grad = grad_of(*param);
+    const auto& grad = param->grad();
     if (!grad.defined()) continue;
     if (!grad.is_cpu() || grad.layout() != at::kStrided || grad.scalar_type() != dtype_ ||
         !grad.is_non_overlapping_and_dense())
