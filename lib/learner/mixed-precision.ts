@@ -73,7 +73,8 @@ export class MixedPrecision extends Callback {
     this.#hasScaled = true;
   }
 
-  override beforeStep({ opt, isRecording, skip }: Fitting): void {
+  override beforeStep(learn: Fitting): void {
+    const { opt, isRecording, skip } = learn;
     if (!this.scaler.isEnabled || !this.#hasScaled) return;
     this.#hasUnscaled = true;
     if (isRecording && skip) {
