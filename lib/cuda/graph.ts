@@ -2,11 +2,23 @@ import { native } from '../internal/binding';
 import { ArgumentError, DisposedError } from '../internal/errors';
 import type { GraphHandle } from '../internal/native';
 import { refusePromise } from '../tensor/scope';
+import { currentDevice } from './device';
+import { emptyCache } from './memory';
 import { currentStream, Stream } from './stream';
 
 /** Tells whether this build can record graphs: it was made with a libtorch for CUDA, and with CUDA's headers. */
 export function graphsAreBuilt(): boolean {
   return native.cudaGraphsAreBuilt();
+}
+
+// One for each GPU: libtorch keeps a workspace for the matrix products of every stream that ever had some.
+const streams = new Map<number, Stream>();
+
+function streamToRecord(): Stream {
+  const device = currentDevice();
+  const stream = streams.get(device) ?? new Stream({ device });
+  streams.set(device, stream);
+  return stream;
 }
 
 /**
@@ -44,7 +56,9 @@ export class Graph {
       );
     }
     this.#recorded = true;
-    const stream = new Stream();
+    // A graph has memory of its own, and can't have what libtorch keeps for other tensors given back while it is recorded.
+    emptyCache();
+    const stream = streamToRecord();
     const outside = currentStream();
     stream.waitStream(outside);
     const result = stream.run(() => this.#record(body));

@@ -1,5 +1,5 @@
 import { Graph, graphsAreBuilt, isBuilt } from '../../lib/cuda';
-import { keep, ones, tensor } from '../../lib/index';
+import { keep, ones, randn, tensor } from '../../lib/index';
 import { onGpu, unavailable, withoutGpu } from '../support/cuda';
 import { numbers, thrown } from '../support/tensors';
 
@@ -30,6 +30,8 @@ onGpu('what cannot be recorded is refused with its own error, and the GPU goes o
   const x = ones([3], { device: 'cuda' });
   using graph = new Graph();
   expect(thrown(() => graph.capture(() => x.sum().item())).message).toMatch(/captur/);
+  // libtorch by itself would refuse random numbers from now on, or keep memory for the recording.
+  expect(randn([3], { device: 'cuda' }).shape).toEqual([3]);
   using other = new Graph();
   expect(thrown(() => other.capture(() => Promise.resolve())).code).toBe('ERR_TORCH_ARGUMENT');
   expect(x.sum().item()).toBe(3);
