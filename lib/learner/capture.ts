@@ -121,6 +121,7 @@ export class StepGraph {
     });
     replay();
     learn.setBatch(...batch);
+    learn.isReplayed = true;
     const [pred, loss] = outputs.map((each) => each.detach().clone());
     if (pred) learn.pred = pred;
     if (loss) learn.loss = learn.lossGrad = loss;

@@ -66,10 +66,18 @@ export class MixedPrecision extends Callback {
   }
 
   override beforeBackward(learn: Learner): void {
+    learn.lossGrad = this.scaler.scale(learn.lossGrad);
+    this.#begin();
+  }
+
+  override afterBackward({ isReplayed }: Learner): void {
+    if (isReplayed) this.#begin(); // a graph has scaled the loss
+  }
+
+  #begin(): void {
     // What can't be recorded is left in the middle.
     if (this.#hasUnscaled) this.scaler.forget();
     this.#hasUnscaled = false;
-    learn.lossGrad = this.scaler.scale(learn.lossGrad);
     this.#hasScaled = true;
   }
 

@@ -27,6 +27,8 @@ export class TrainingState {
   stepGraph: StepGraph | undefined;
   /** Whether the batch is recorded for a graph: nothing can be read from the device then. */
   isRecording = false;
+  /** @internal Whether a graph did forward and backward pass of the batch, whose events didn't fire. */
+  isReplayed = false;
   /** @internal A number on the device: where it isn't 0, the step of a graph is skipped. */
   skip: Tensor | undefined;
   /** @internal What the step is to multiply the gradients by; undefined where it can't. */
@@ -87,6 +89,7 @@ export class TrainingState {
     this.yb = yb;
     this.#pred = this.#loss = this.#lossGrad = undefined;
     this.gradScale = undefined;
+    this.isReplayed = false;
   }
 }
 

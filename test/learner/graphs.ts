@@ -1,5 +1,7 @@
 import {
   Adam,
+  type Callback,
+  GradientAccumulation,
   Learner,
   manualSeed,
   getRngState,
@@ -44,12 +46,20 @@ function note(learn: Learner): () => void {
   };
 }
 
+// Takes the place of a callback in a replay, which runs no JavaScript: what one keeps for itself stays as it is.
+function understudy(cb: Callback): Callback {
+  if (cb instanceof GradientAccumulation) return new GradientAccumulation(cb.nAcc);
+  if (!(cb instanceof MixedPrecision)) return cb;
+  return Object.assign(new MixedPrecision(cb.ampMode), { scaler: cb.scaler });
+}
+
 // Stands for a GPU's graph: recording leaves no trace, a replay reads and writes the tensors that the recording did.
 export const eagerly =
   (learn: Learner): Record =>
   (work) => {
     const batch = [learn.xb, learn.yb] as const;
     const putBack = note(learn);
+    const understudies = learn.cbs.map(understudy);
     let outputs: Tensor[];
     try {
       outputs = keep(work().map((each) => each.clone()));
@@ -61,7 +71,9 @@ export const eagerly =
       replay: () => {
         learn.setBatch(...batch);
         learn.isRecording = true;
+        const cbs = learn.cbs.splice(0, Infinity, ...understudies);
         work().forEach((each, i) => outputs[i]!.copy_(each));
+        learn.cbs.splice(0, Infinity, ...cbs);
         learn.isRecording = false;
       },
       dispose: () => {},
