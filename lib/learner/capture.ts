@@ -1,4 +1,4 @@
-import type { CapturedStep } from '../optim/captured-step';
+import { CapturedStep } from '../optim/captured-step';
 import { noGrad } from '../tensor/autograd';
 import { keep } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
@@ -41,8 +41,8 @@ interface Recorded extends Recording {
   readonly inputs: readonly Tensor[];
   /** The optimizer's step in it; or why it is apart. */
   readonly step: CapturedStep | string;
-  /** What the graph writes to, whatever becomes of the model meanwhile. */
-  readonly held: readonly Tensor[];
+  /** The model's tensors, each with one of the graph's, which is in its memory. */
+  readonly places: readonly (readonly [Tensor, Tensor])[];
   /** What it was made of besides. */
   readonly basis: readonly unknown[];
 }
@@ -96,8 +96,9 @@ export class StepGraph {
     const recorded = this.#recorded;
     this.#recorded = undefined;
     if (!recorded) return;
-    recorded.dispose();
-    for (const each of recorded.held) each.dispose();
+    free(recorded);
+    for (const each of [...recorded.inputs, ...recorded.places.map(([, held]) => held)])
+      each.dispose();
     if (typeof recorded.step !== 'string') recorded.step.end();
   }
 
@@ -136,11 +137,7 @@ export class StepGraph {
     if (learn.yb.length === 0) return 'there are no targets';
     const listener = listeners(learn, batchEvents).find((cb) => !cb.capturable);
     if (listener) return `${listening(listener, batchEvents)}, and isn't capturable`;
-    if (this.#recorded) {
-      const now = basisOf(learn);
-      const { basis } = this.#recorded;
-      if (now.length !== basis.length || now.some((each, i) => each !== basis[i])) this.#forget();
-    }
+    if (this.#recorded && !isAsRecorded(this.#recorded, learn)) this.#forget();
     return undefined;
   }
 
@@ -153,7 +150,11 @@ export class StepGraph {
       const seen = this.#seen.get(sizes) ?? 0;
       this.#seen.set(sizes, seen + 1);
       if (seen < warmUps) return 'warming up';
-      const recorded = this.#recordBatch(learn, work, sizes);
+      const whyNot = this.#whyNot(learn); // once more: the current GPU may be another one by now
+      if (whyNot !== undefined) return (this.#refused = whyNot);
+      const step = beginStep(learn);
+      if (step === undefined) return 'warming up';
+      const recorded = this.#recordBatch(learn, work, sizes, step);
       if (typeof recorded === 'string') return (this.#refused = recorded);
       this.#recorded = recorded;
     }
@@ -164,34 +165,31 @@ export class StepGraph {
     return stale;
   }
 
-  #recordBatch(learn: Learner, { batch, step: take }: BatchWork, sizes: string): Recorded | string {
+  #recordBatch(
+    learn: Learner,
+    { batch, step: take }: BatchWork,
+    sizes: string,
+    step: CapturedStep | string,
+  ): Recorded | string {
     const [xb = [], yb = []] = [learn.xb, learn.yb].map((part) =>
       keep(part.map((each) => each.clone())),
     );
     const inputs = [...xb, ...yb];
     const attempt = (work: () => readonly Tensor[]): Recording | string => {
       learn.setBatch(xb, yb);
-      learn.isRecording = true;
-      try {
-        return this.#record(work);
-      } catch (error) {
-        return error instanceof Error ? error.message : String(error);
-      } finally {
-        learn.isRecording = false;
-      }
+      return this.#attempt(learn, work);
     };
-    let step = beginStep(learn);
+    let apart = step;
     let recording: Recording | string = '';
     if (typeof step !== 'string') {
-      const captured = step;
       recording = attempt(() => {
         const outputs = batch();
-        take(captured);
+        take(step);
         return outputs;
       });
       if (typeof recording === 'string') {
-        captured.end();
-        step = `it can't be recorded: ${recording}`;
+        step.end();
+        apart = `it can't be recorded: ${recording}`;
       }
     }
     if (typeof recording === 'string') recording = attempt(batch);
@@ -199,14 +197,37 @@ export class StepGraph {
       for (const each of inputs) each.dispose();
       return `the batch can't be recorded: ${recording}`;
     }
-    const model = [...learn.model.parameters(), ...learn.model.buffers()];
-    const held = [...inputs, ...recording.outputs, ...keep(model.map((each) => each.detach()))];
-    return { ...recording, sizes, inputs, step, held, basis: basisOf(learn) };
+    const places = tensorsOf(learn).map((each) => [each, keep(each.detach())] as const);
+    return { ...recording, sizes, inputs, step: apart, places, basis: basisOf(learn) };
+  }
+
+  #attempt(learn: Learner, work: () => readonly Tensor[]): Recording | string {
+    const bare = tensorsOf(learn).filter(({ hasGrad }) => !hasGrad);
+    let recording: Recording | string;
+    learn.isRecording = true;
+    try {
+      recording = this.#record(work);
+    } catch (error) {
+      recording = error instanceof Error ? error.message : String(error);
+    } finally {
+      learn.isRecording = false;
+    }
+    // A gradient that recording made is memory of the graph, to which nothing has been written yet.
+    const graded = bare.filter(({ hasGrad }) => hasGrad);
+    for (const each of graded) each.grad = null;
+    if (graded.length === 0 || typeof recording === 'string') return recording;
+    free(recording);
+    return 'a parameter has no gradient from the batch before';
   }
 }
 
-// The optimizer's step, ready to be recorded; or why it stays apart.
-function beginStep(learn: Learner): CapturedStep | string {
+function free({ outputs, dispose }: Recording): void {
+  dispose();
+  for (const each of outputs) each.dispose();
+}
+
+// The optimizer's step, ready to be recorded; or why it stays apart; undefined where that isn't known yet.
+function beginStep(learn: Learner): CapturedStep | string | undefined {
   const { opt, skip } = learn;
   const events = [...stepEvents, 'afterCancelStep'] as const;
   const listener = listeners(learn, events).find((cb) => !cb.capturableStep);
@@ -215,17 +236,39 @@ function beginStep(learn: Learner): CapturedStep | string {
   // A step that is skipped would zero nothing, and whom afterStep reaches may look at gradients.
   const zeroGrad = skip === undefined && listeners(learn, ['afterStep']).length === 0;
   const step = opt.captureStep({ zeroGrad, skip });
-  return typeof step === 'string' ? step : (step.begin() ?? step);
+  return step instanceof CapturedStep ? (step.begin() ?? step) : step;
 }
 
-// What a graph depends on, apart from sizes: somebody may give a parameter another gradient, freeze it, or add a callback.
+function tensorsOf({ model, opt }: Learner): Tensor[] {
+  const params = [...model.parameters(), ...(opt?.paramLists.flat() ?? [])];
+  return [...new Set<Tensor>([...params, ...model.buffers()])];
+}
+
+// What a graph depends on, apart from sizes and memory: somebody may give a parameter another gradient, freeze it, add a
+// callback, or put a layer into evaluation mode. In one pass over the model, as it is asked for before each replay.
 function basisOf(learn: Learner): unknown[] {
   const { model, opt, autocast } = learn;
-  const params = new Set([...model.parameters(), ...(opt?.paramLists.flat() ?? [])]);
-  return [
-    ...[opt, autocast, ...listeners(learn, [...batchEvents, ...stepEvents, 'afterCancelStep'])],
-    ...[...params].map((p) => p.requiresGrad && p.grad),
-  ];
+  const events = [...batchEvents, ...stepEvents, 'afterCancelStep'] as const;
+  const basis: unknown[] = [opt, autocast, ...listeners(learn, events)];
+  const add = (each: Tensor): void => {
+    basis.push(each, each.requiresGrad && each.grad);
+  };
+  for (const module of model.modules()) {
+    basis.push(module.training);
+    for (const [, parameter] of module.ownParameters()) add(parameter);
+    for (const [, buffer] of module.ownBuffers()) add(buffer);
+  }
+  for (const p of opt?.paramLists.flat() ?? []) add(p);
+  return basis;
+}
+
+function isAsRecorded({ basis, places }: Recorded, learn: Learner): boolean {
+  const now = basisOf(learn);
+  return (
+    now.length === basis.length &&
+    now.every((each, i) => each === basis[i]) &&
+    places.every(([tensor, held]) => tensor.isSetTo(held))
+  );
 }
 
 function listening(cb: Callback, events: readonly EventName[]): string {

@@ -91,6 +91,8 @@ export class Loop {
       for (const cb of learn.orderedCbs) await attempt(() => cb.onError?.(learn, error));
       // Half a batch's gradients must not be added to the next one's.
       await attempt(() => learn.opt?.zeroGrad());
+      // It reads the counts of steps, which a GPU that has failed doesn't give.
+      await attempt(() => learn.stepGraph?.end());
       throw error;
     } finally {
       this.#scope.dispose();

@@ -16,8 +16,8 @@ export interface StepSource {
   readonly engine: FusedEngine;
   /** What a step works on now. */
   readonly run: () => FusedRun;
-  /** Whether the optimizer still steps by this engine. */
-  readonly isCurrent: () => boolean;
+  /** Why a step would no longer be this one. */
+  readonly whyNot: () => string | undefined;
 }
 
 /**
@@ -60,10 +60,9 @@ export class CapturedStep {
 
   /** Prepares a replay; or tells why it would no longer do what the next step is to do. */
   ready(): string | undefined {
-    const { engine, run, isCurrent } = this.#source;
+    const { engine, run, whyNot } = this.#source;
     const now = run();
-    if (!isCurrent()) return 'the callbacks of the optimizer have changed';
-    return engine.prepareReplay(now, this.#extras, this.#skip);
+    return whyNot() ?? engine.prepareReplay(now, this.#extras, this.#skip);
   }
 
   /** Hears of a replay. */

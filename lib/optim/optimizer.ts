@@ -301,13 +301,14 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     return { paramLists, hypers, states, frozenIdx: this.#frozenIdx };
   }
 
-  /** @internal Prepares the step for CUDA graphs, or tells why it can't be in one. */
-  captureStep(options: CaptureOptions = {}): CapturedStep | string {
+  /** @internal Prepares the step for CUDA graphs, or tells why it can't be in one; undefined: ask again after a step. */
+  captureStep(options: CaptureOptions = {}): CapturedStep | string | undefined {
     this.checkLive('captureStep');
     if (this.constructor !== Optimizer)
       return `${this.constructor.name} decides on its steps itself`;
-    if (this.isFollowed) return 'an EMA follows the optimizer';
-    return this.#stepper.capture(() => this.#run(), options);
+    const whyNot = (): string | undefined =>
+      this.isFollowed ? 'an EMA follows the optimizer' : undefined;
+    return whyNot() ?? this.#stepper.capture(() => this.#run(), options, whyNot);
   }
 
   /**

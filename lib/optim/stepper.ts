@@ -20,6 +20,8 @@ import { checkGradients, runCallbacks } from './run';
 import type { AnyCallback } from './typed';
 import type { Callback } from './types';
 
+const noStepYet = 'there was no step yet';
+
 /** Takes the steps of an optimizer: by the fused kernels where they know its callbacks and tensors, else by the callbacks. */
 export class Stepper {
   readonly #fused: Fused;
@@ -32,7 +34,7 @@ export class Stepper {
   // Of the step under way, or of the last one.
   #extras = noExtras;
   /** Why the callbacks run. */
-  #reason = 'there was no step yet';
+  #reason = noStepYet;
 
   constructor({ fused, stateDtype }: { fused: Fused; stateDtype: StateDtype }) {
     this.#fused = fused;
@@ -97,12 +99,19 @@ export class Stepper {
     }
   }
 
-  /** Prepares the step for CUDA graphs, or tells why it can't be in one. */
-  capture(run: () => FusedRun, options: CaptureOptions): CapturedStep | string {
+  /** Prepares the step for CUDA graphs, or tells why it can't be in one; undefined where only further steps will show. */
+  capture(
+    run: () => FusedRun,
+    options: CaptureOptions,
+    whyNot: () => string | undefined,
+  ): CapturedStep | string | undefined {
     const engine = this.#engine;
+    if (this.#reason === noStepYet || this.#reason === noStateYet) return undefined;
     if (engine === undefined || this.#reason !== '')
       return `the optimizer's callbacks run, as ${this.#reason}`;
-    return new CapturedStep({ engine, run, isCurrent: () => engine === this.#engine }, options);
+    const changed = (): string | undefined =>
+      engine === this.#engine ? whyNot() : 'the callbacks of the optimizer have changed';
+    return new CapturedStep({ engine, run, whyNot: changed }, options);
   }
 
   #stepBy(bodies: readonly Callback[], run: FusedRun): void {

@@ -243,7 +243,7 @@ export const methods: readonly string[] = [
     'mish',
     'hardswish',
   ],
-  ...['view_as_real', 'type_as', 'is_pinned'],
+  ...['view_as_real', 'type_as', 'is_pinned', 'is_set_to'],
 ];
 
 /** Functions of `ops` only. */

@@ -1,5 +1,6 @@
 import {
   Callback,
+  EMA,
   GradientAccumulation,
   GradientClip,
   type Learner,
@@ -15,6 +16,7 @@ import {
   type LearnerOptions,
 } from '../../lib/index';
 import { onGpu } from '../support/cuda';
+import { numbers } from '../support/tensors';
 import { both, expectSame, learnerOf } from './graphs';
 import { weights } from './tiny';
 
@@ -58,6 +60,19 @@ test('a step with an infinite gradient is skipped by the graph, and not counted'
   const steps = learners.map(({ opt, model }) => opt!.state.get(model.parameters()[0]!).step);
   expect(steps).toEqual([12, 12]);
   blow.dispose();
+});
+
+test('the step is waited for where the first ones are skipped', async () => {
+  const learners = await both(
+    () => ({}),
+    (learn) => learn.toFp16({ initScale: 2 ** 40, backoffFactor: 2 ** -10 }),
+  );
+  expectSame(learners);
+  expect(learners[0].explain()).toMatch(
+    /^replayed 8 of 15 .*the optimizer's step with them; the others not: warming up \(5\)/,
+  );
+  const steps = learners.map(({ opt, model }) => opt!.state.get(model.parameters()[0]!).step);
+  expect(steps).toEqual([12, 12]);
 });
 
 test.each<[string, () => Partial<LearnerOptions>, string]>([
@@ -124,6 +139,23 @@ test.each<[string, (learn: Learner) => unknown]>([
     }),
   });
   expectSame(await both(cbs, (learn) => learn.toBf16()));
+});
+
+test('an EMA that is made in the middle of a fit follows each step from then on', async () => {
+  const averages: EMA[] = [];
+  const cbs = () => ({
+    cbs: new Callback({
+      beforeBatch: ({ opt, training, trainIter }) => {
+        if (training && trainIter === 6) averages.push(new EMA(opt!, { decay: 0.9 }));
+      },
+    }),
+  });
+  const learners = await both(cbs);
+  expectSame(learners);
+  const [graph, plain] = averages.map((ema) => ema.averages.map(numbers));
+  expect(graph).toEqual(plain);
+  expect(learners[0].explain()).toContain('apart: an EMA follows the optimizer (3)');
+  for (const ema of averages) ema.dispose();
 });
 
 onGpu(

@@ -7,6 +7,7 @@ import {
   keep,
   memory,
   nn,
+  ones,
   SGD,
   type Tensor,
   type LearnerOptions,
@@ -16,7 +17,7 @@ import type { Record } from '../../lib/learner/recording';
 import { onGpu } from '../support/cuda';
 import { numbers, thrown } from '../support/tensors';
 import { both, eagerly, expectSame, learnerOf, type Prepare } from './graphs';
-import { tinyModel } from './tiny';
+import { failure, tinyModel } from './tiny';
 
 test('training with a graph is training without', async () => {
   const learners = await both(() => ({ metrics: (pred) => pred.mean() }));
@@ -92,17 +93,39 @@ test('a callback that listens within the graph keeps batches out of it, unless i
   expect(doubled[0].explain()).toMatch(/^replayed 9 /);
 });
 
-test('a gradient that was replaced is found out, and the batch recorded anew', async () => {
-  const replace = () =>
+test.each<[string, (model: nn.Module) => unknown]>([
+  ['gradients', (model) => model.parameters().forEach((p) => (p.grad = keep(p.grad!.clone())))],
+  ['the memory of a weight', (model) => model.parameters()[0]!.setData(ones([8, 3]))],
+  ['the memory of a buffer', (model) => model.buffers()[0]!.setData(ones([8]))],
+  ['the mode of a layer', (model) => model.children()[3]!.eval()],
+])('%s: who changes that in the middle of a fit has the batch recorded anew', async (_, change) => {
+  const cb = () =>
     new Callback({
       beforeBatch: (learn) => {
-        if (!learn.training || learn.trainIter !== 6) return;
-        for (const p of learn.model.parameters()) p.grad = keep(p.grad!.clone());
+        if (learn.training && learn.trainIter === 6) change(learn.model);
       },
+      afterBackward: () => undefined, // keeps the step apart, which would look at its own tensors
     });
-  const learners = await both(() => ({ cbs: replace() }));
+  const learners = await both(() => ({ cbs: cb() }));
   expectSame(learners);
   expect(learners[0].explain()).toContain('warming up (7)');
+});
+
+test('gradients that only the graph would have are left out of it', async () => {
+  const cb = () => new Callback({ afterBatch: ({ model }) => void model.zeroGrad() });
+  const learners = await both(() => ({ cbs: cb() }));
+  expectSame(learners);
+  expect(learners[0].explain()).toBe(
+    "replayed 0 of 15 training batches as a graph; the others not: warming up (3); the batch can't be recorded: a parameter has no gradient from the batch before (12)",
+  );
+});
+
+test('whether there are graphs is asked again before one is recorded', async () => {
+  const learn = learnerOf({}, tinyModel());
+  const answers = [undefined, 'the model is on cuda:1, and the current GPU is 0'];
+  learn.stepGraph = new StepGraph(eagerly(learn), () => answers.shift());
+  await learn.fit(1);
+  expect(learn.explain()).toContain('warming up (3); the model is on cuda:1');
 });
 
 test('what cannot be recorded goes its usual way, and it is told why', async () => {
@@ -122,6 +145,19 @@ test('what cannot be recorded goes its usual way, and it is told why', async () 
   expect(graph.explain()).toBe(
     "replayed 0 of 10 training batches as a graph; the others not: warming up (3); the batch can't be recorded: operation not permitted when stream is capturing (7)",
   );
+});
+
+test('a fit fails with what a replay failed with, even where the graph cannot be freed then', async () => {
+  const learn = learnerOf({}, tinyModel());
+  const fail = (message: string) => () => {
+    throw new Error(message);
+  };
+  const record: Record = (work) => ({
+    ...eagerly(learn)(work),
+    ...{ replay: fail('an illegal memory access'), dispose: fail('and nothing works any more') },
+  });
+  learn.stepGraph = new StepGraph(record, () => undefined);
+  expect((await failure(learn.fit(1))).message).toBe('an illegal memory access');
 });
 
 test('without a GPU a fit says so, and trains', async () => {
@@ -167,8 +203,9 @@ onGpu('on a GPU, training with a graph is training without', async () => {
 onGpu('on a GPU, a model that reads a number is not recorded', async () => {
   class Reads extends nn.Module {
     linear = new nn.Linear(3, 2);
+    dropout = new nn.Dropout(0.5); // its random numbers have to go on
     override forward(x: Tensor): Tensor {
-      return this.linear.forward(x).mul(x.sum().item() > 1e9 ? 2 : 1);
+      return this.dropout.forward(this.linear.forward(x)).mul(x.sum().item() > 1e9 ? 2 : 1);
     }
   }
   const learn = learnerOf({}, new Reads().to('cuda')).capture();

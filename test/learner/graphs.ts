@@ -23,7 +23,7 @@ function note(learn: Learner): () => void {
   const [dict, rng] = [model.stateDict(), getRngState()];
   const scaler = learn.cbs.find((cb) => cb instanceof MixedPrecision)?.scaler;
   const scale = scaler?.stateDict();
-  const grads = model.parameters().map((p) => p.grad!.clone());
+  const grads = model.parameters().map((p) => p.grad?.clone());
   const states = opt!.paramLists.flat().map((p) => opt!.state.get(p));
   const values = states.map((state) =>
     Object.entries(state).map(
@@ -34,7 +34,10 @@ function note(learn: Learner): () => void {
     model.loadStateDict(dict);
     setRngState(rng);
     if (scale) scaler?.loadStateDict(scale);
-    model.parameters().forEach((p, i) => p.grad!.copy_(grads[i]!));
+    model.parameters().forEach((p, i) => {
+      if (grads[i]) p.grad!.copy_(grads[i]);
+      else p.grad?.fill_(NaN); // memory that nothing has been written to
+    });
     noGrad(() =>
       states.forEach((state, i) => {
         for (const [key, value] of values[i]!) {
