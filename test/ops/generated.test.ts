@@ -81,6 +81,7 @@ test('every listed operator but the random and the trivial ones has a case', () 
      "view_as_real",
      "type_as",
      "is_pinned",
+     "is_set_to",
      "meshgrid",
      "linalg_svd",
      "linalg_qr",
@@ -147,6 +148,11 @@ test('shapes and types of the rest', () => {
   ]);
   expect(x.typeAs(tensor([1n])).dtype).toBe('int64');
   expect(x.isPinned()).toBe(false);
+  expect([x.detach(), x.clone(), x.t()].map((other) => x.isSetTo(other))).toEqual([
+    true,
+    false,
+    false,
+  ]);
   expect(tensor([1, 2, 3]).resize_([2]).toArray()).toEqual([1, 2]);
   const leaf = tensor([1], { requiresGrad: true });
   expect(leaf.mul(2).detach().requiresGrad).toBe(false);
