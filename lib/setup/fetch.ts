@@ -1,18 +1,20 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { formatBytes } from '../internal/bytes';
 import { inspectLibtorch, PINNED, type Libtorch } from '../internal/libtorch';
 import { SetupError } from './error';
 import { withLock } from './lock';
-import { run } from './run';
+import { outputOf, run } from './run';
 import { requirePip } from './tools';
 
 /** What to fetch, and whom to tell. */
@@ -32,8 +34,9 @@ const SIZES = {
   cuda: "with NVIDIA's libraries, about 2.7 GB to download, 4.3 GB unpacked",
 };
 
-/** What a fetch needs at most: what was downloaded lies beside what is unpacked. */
+/** What a fetch needs at most, where what was downloaded lies beside what is unpacked, and what pip's cache keeps of it. */
 const ROOM = { cpu: 1.2e9, cuda: 7e9 };
+const CACHED = { cpu: 0.2e9, cuda: 2.7e9 };
 
 function requirement(cuda: boolean, platform: NodeJS.Platform): string {
   // Without more in its name any build will do, such as the one with CUDA of the default index; macOS has one alone.
@@ -53,7 +56,12 @@ export function pipArguments(
   const patience = ['--retries', '0', '--timeout', '5'];
   const index = ['--extra-index-url', WHEEL_INDEX[cuda ? 'cuda' : 'cpu']];
   const where = ['--no-deps', '--only-binary', ':all:', '--target', target];
-  return ['-m', 'pip', 'install', ...where, ...patience, ...index, requirement(cuda, platform)];
+  return [...where, ...patience, ...index, requirement(cuda, platform)];
+}
+
+/** Returns what has pip take the wheels of Python 3.12 where this one has none, 3.`minor`: no Python will load them. */
+export function pythonArguments(minor: number): string[] {
+  return minor >= 10 && minor <= 14 ? [] : ['--python-version', '3.12'];
 }
 
 /** Returns which of the packages that a wheel in `folder` requires hold NVIDIA's libraries; the rest is for Python. */
@@ -68,19 +76,34 @@ const PIP_ENV = {
   PIP_DISABLE_PIP_VERSION_CHECK: '1',
   PIP_NO_INPUT: '1',
   PIP_USER: '0',
+  PIP_REQUIRE_VIRTUALENV: '0',
   PIP_ROOT_USER_ACTION: 'ignore',
   // Of pip 25.1 and newer: goes on with a download that broke off.
   PIP_RESUME_RETRIES: '10',
 };
 
+function freeSpace(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
 /** Refuses to begin what would fill the disk of `folder`. */
 export function requireRoom(folder: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = bavail * bsize;
+  const free = freeSpace(folder);
   if (free >= bytes) return;
   throw new SetupError(
     `Fetching libtorch needs ${formatBytes(bytes)} of free space in ${folder}, and there are ${formatBytes(free)}: make room, or set FASTOPT_LIBTORCH to a libtorch`,
   );
+}
+
+function diskOf(path: string): number {
+  return existsSync(path) ? statSync(path).dev : diskOf(dirname(path));
+}
+
+/** Tells whether pip may use its cache: it lies elsewhere, or the disk of `folder` has the room for it as well. */
+export function cacheFits(python: string, folder: string, bytes: number): boolean {
+  const cache = outputOf(python, ['-m', 'pip', 'cache', 'dir'])?.trim();
+  return !cache || diskOf(cache) !== diskOf(folder) || freeSpace(folder) >= bytes;
 }
 
 function removeLeftovers(folder: string): void {
@@ -91,48 +114,69 @@ function removeLeftovers(folder: string): void {
   }
 }
 
-/** Installs into `target` by way of `temporary`, and returns what came, or what went wrong. */
+interface Installation {
+  readonly target: string;
+  readonly temporary: string;
+  readonly cuda: boolean;
+  readonly cached: boolean;
+}
+
+function pipFailure(python: string, status: number): SetupError {
+  return new SetupError(`libtorch could not be fetched (pip ended with status ${status}): see pip's message above, and run it again, which downloads only what is missing
+  a wheel is invalid or does not match its hash: run "${python} -m pip cache purge" first
+  from versions: none: no index was reached, or pip is too old ("${python} -m pip install --upgrade pip")
+  otherwise: set FASTOPT_LIBTORCH to a libtorch`);
+}
+
+/** Installs into `target`, with pip's own files in `temporary`, and checks what came. */
 async function install(
-  target: string,
-  temporary: string,
-  cuda: boolean,
-): Promise<Libtorch | string> {
-  const python = requirePip();
+  python: string,
+  { target, temporary, cuda, cached }: Installation,
+): Promise<void> {
   // On the same disk: the system's own folder may be too small.
   const env = { ...process.env, ...PIP_ENV, TMPDIR: temporary };
-  const pip = async (args: readonly string[]): Promise<string | undefined> => {
-    const status = await run(python, args, { env });
-    return status === 0 ? undefined : `pip ended with status ${status}`;
+  const minor = Number(outputOf(python, ['-c', 'import sys; print(sys.version_info[1])']));
+  const general = [...pythonArguments(minor), ...(cached ? [] : ['--no-cache-dir'])];
+  const pip = async (args: readonly string[]): Promise<void> => {
+    const status = await run(python, ['-m', 'pip', 'install', ...general, ...args], { env });
+    if (status !== 0) throw pipFailure(python, status);
   };
-  const failure = await pip(pipArguments(target, { cuda }));
-  const libraries = failure === undefined && cuda ? nvidiaRequirements(target) : [];
+  await pip(pipArguments(target, { cuda }));
+  const libraries = cuda ? nvidiaRequirements(target) : [];
   // These are on the default index, and large: worth more patience.
-  const where = ['-m', 'pip', 'install', '--only-binary', ':all:', '--target', target];
-  const second = libraries.length > 0 ? await pip([...where, ...libraries]) : undefined;
-  const result = failure ?? second ?? inspectLibtorch(target);
-  const lacks = typeof result === 'object' && cuda && !result.cuda;
-  return lacks ? `${result.version} came, which has no CUDA` : result;
+  if (libraries.length > 0) await pip(['--only-binary', ':all:', '--target', target, ...libraries]);
+  const came = inspectLibtorch(target);
+  if (typeof came === 'object' && (came.cuda || !cuda)) return;
+  const problem = typeof came === 'object' ? `${came.version} came, which has no CUDA` : came;
+  throw new SetupError(
+    `libtorch could not be fetched (${problem}): set FASTOPT_LIBTORCH to a libtorch`,
+  );
 }
 
 async function download(folder: string, { cuda = false, log }: FetchOptions): Promise<void> {
-  requirePip();
+  const python = requirePip();
   removeLeftovers(folder);
   const kind = cuda ? 'cuda' : 'cpu';
-  requireRoom(dirname(folder), ROOM[kind]);
+  const place = dirname(folder);
+  requireRoom(place, ROOM[kind]);
+  const cached = cacheFits(python, place, ROOM[kind] + CACHED[kind]);
   const temporary = `${folder}.tmp-${process.pid}`;
-  const target = join(temporary, 'target');
-  mkdirSync(join(temporary, 'pip'), { recursive: true });
-  log(`Fetching ${requirement(cuda, process.platform)} into ${folder} (${SIZES[kind]})`);
-  const fetched = await install(target, join(temporary, 'pip'), cuda);
-  if (typeof fetched === 'string') {
-    rmSync(temporary, { recursive: true, force: true });
-    throw new SetupError(
-      `libtorch could not be fetched (${fetched}): see pip's message above and run it again, which downloads only what is missing, or set FASTOPT_LIBTORCH to a libtorch`,
-    );
+  const [target, before] = [join(temporary, 'target'), join(temporary, 'before')];
+  const cleanUp = (): void => rmSync(temporary, { recursive: true, force: true });
+  // Also when this is interrupted: there may be gigabytes in it.
+  process.once('exit', cleanUp);
+  try {
+    mkdirSync(join(temporary, 'pip'), { recursive: true });
+    log(`Fetching ${requirement(cuda, process.platform)} into ${folder} (${SIZES[kind]})`);
+    if (!cached) log("Without pip's cache, for which the disk has no room");
+    await install(python, { target, temporary: join(temporary, 'pip'), cuda, cached });
+    // What was there stays usable until the new one is whole.
+    if (lstatSync(folder, { throwIfNoEntry: false })) renameSync(folder, before);
+    renameSync(target, folder);
+  } finally {
+    process.off('exit', cleanUp);
+    cleanUp();
   }
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(target, folder);
-  rmSync(temporary, { recursive: true, force: true });
 }
 
 /**

@@ -26,8 +26,8 @@ function codeOf(error: unknown): unknown {
 /** Creates the lock with its content in one step, so that nobody reads an empty one. */
 function tryAcquire(path: string): boolean {
   const own = `${path}.${process.pid}`;
-  writeFileSync(own, NAME);
   try {
+    writeFileSync(own, NAME);
     linkSync(own, path);
     return true;
   } catch (error) {
@@ -94,10 +94,13 @@ export async function withLock<T>(
     utimes(path, now, now, () => undefined);
   }, HEARTBEAT_MS);
   heartbeat.unref();
+  const release = (): void => rmSync(path, { force: true });
+  process.once('exit', release);
   try {
     return await work();
   } finally {
     clearInterval(heartbeat);
-    rmSync(path, { force: true });
+    process.off('exit', release);
+    release();
   }
 }

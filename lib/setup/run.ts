@@ -1,9 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 
 /** How to run a command. */
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+}
+
+/** What a shell gives as the status of a command that a signal has ended. */
+function statusOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }
 
 /**
@@ -30,12 +36,13 @@ export function run(
       if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
       else child.kill(signal);
     };
-    process.on('SIGINT', stop).on('SIGTERM', stop);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    for (const signal of signals) process.on(signal, stop);
     child.on('error', reject);
-    child.on('close', (status) => {
-      process.off('SIGINT', stop).off('SIGTERM', stop);
-      if (stoppedBy) process.exit(stoppedBy === 'SIGINT' ? 130 : 143);
-      resolve(status ?? 1);
+    child.on('close', (status, signal) => {
+      for (const name of signals) process.off(name, stop);
+      if (stoppedBy) process.exit(statusOf(stoppedBy));
+      resolve(status ?? (signal ? statusOf(signal) : 1));
     });
   });
 }

@@ -4,9 +4,10 @@ import { describePlaces, findLibtorch } from '../internal/libtorch';
 import { checkManifest, readManifest, type Manifest } from '../internal/manifest';
 import { projectRoot } from '../internal/root';
 import { buildAddon, describeBuild } from './build';
-import { SetupError } from './error';
+import { explainSystemError, SetupError } from './error';
 import { fetchLibtorch } from './fetch';
 import { withLock } from './lock';
+import { requireBuildTools } from './tools';
 
 /** How to set up. */
 export interface SetupOptions {
@@ -55,11 +56,15 @@ export async function setUp(root: string, options: SetupOptions): Promise<Manife
         `No libtorch was found. Run "npx fastopt setup" to fetch one, or set FASTOPT_LIBTORCH. Searched:\n${describePlaces(places)}`,
       );
     }
+    // Before gigabytes are fetched that nothing can be built with.
+    requireBuildTools();
     return buildAddon(root, await fetchLibtorch(project, { cuda, log }), log);
   };
   const lock = join(root, 'build/setup.lock');
-  return (
-    upToDate() ??
-    withLock(lock, work, (holder) => log(`Waiting for the set-up in process ${holder}`))
-  );
+  const wait = (holder: string): void => log(`Waiting for the set-up in process ${holder}`);
+  try {
+    return upToDate() ?? (await withLock(lock, work, wait));
+  } catch (error) {
+    throw explainSystemError(error, [join(root, 'build'), project]);
+  }
 }

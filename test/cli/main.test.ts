@@ -63,7 +63,7 @@ test('setup names a missing tool in one sentence', () => {
   const { status, stderr } = fastopt('setup');
   expect(status).toBe(1);
   expect(stderr).toBe(
-    'Python 3 was not found: install it and try again (on Debian or Ubuntu: sudo apt-get install -y python3 python3-pip)\n',
+    'CMake was not found: install it and try again (on Debian or Ubuntu: sudo apt-get install -y cmake)\n',
   );
 });
 

@@ -2,11 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { libtorchVersion } from '../../lib/internal/libtorch';
 import { packageRoot } from '../../lib/internal/root';
 import {
+  cacheFits,
   fetchLibtorch,
   nvidiaRequirements,
   pipArguments,
+  pythonArguments,
   requireRoom,
 } from '../../lib/setup/fetch';
 import { Machine } from '../support/machine';
@@ -27,7 +30,7 @@ function pip(middle: string): void {
     'python3',
     `
       test "$1" = -m || exit 0
-      test "$3" = --version && exit 0
+      test "$3" = install || exit 0
       echo run >> ${machine.folder}/runs
       while [ "$1" != --target ]; do shift; done
       mkdir -p $2/torch/include/ATen $2/torch/lib
@@ -68,6 +71,12 @@ test('pip is asked for the build with CUDA, wherever it is', () => {
   const args = pipArguments('/x', { cuda: true, platform: 'linux' });
   expect(args.join(' ')).toContain('--extra-index-url https://download.pytorch.org/whl/cu130');
   expect(args.at(-1)).toBe('torch==2.14.1');
+});
+
+test('a Python that has no wheels is given those of another', () => {
+  expect([10, 14].map(pythonArguments)).toEqual([[], []]);
+  const other = ['--python-version', '3.12'];
+  expect([6, 9, 15].map(pythonArguments)).toEqual([other, other, other]);
 });
 
 test('puts what pip fetched into .libtorch', async () => {
@@ -119,6 +128,31 @@ test('a disk without the room is refused before anything is fetched', () => {
   );
 });
 
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'a fetch that is stopped by %s leaves what was there before, and nothing else',
+  async (signal) => {
+    machine.libtorch('project/.libtorch/torch', '1.13.1');
+    pip('sleep 5');
+    const child = fetchElsewhere();
+    await until(() => existsSync(join(machine.folder, 'runs')));
+    child.kill(signal);
+    expect(await exitOf(child)).toBe(signal === 'SIGINT' ? 130 : 143);
+    expect(readdirSync(project).sort()).toEqual(['.libtorch', 'package.json']);
+    expect(libtorchVersion(join(project, '.libtorch/torch'))).toBe('1.13.1');
+  },
+);
+
+test("pip's cache is used where it lies on another disk, or there is room for it as well", () => {
+  const fits = (cache: string, bytes: number): boolean => {
+    machine.tool('python3', cache ? `echo ${cache}` : 'exit 1');
+    return cacheFits('python3', project, bytes);
+  };
+  expect(fits(join(project, 'not/there/yet'), 1)).toBe(true);
+  expect(fits(join(project, 'not/there/yet'), 2 ** 60)).toBe(false);
+  expect(fits('/dev/pip', 2 ** 60)).toBe(true);
+  expect(fits('', 2 ** 60)).toBe(true);
+});
+
 test('two fetches at once make one', async () => {
   pip('sleep 1');
   const exits = [fetchElsewhere(), fetchElsewhere()].map(exitOf);
@@ -141,7 +175,7 @@ function pipOfCuda(library: string): void {
     'python3',
     `
       test "$1" = -m || exit 0
-      test "$3" = --version && exit 0
+      test "$3" = install || exit 0
       for last; do echo "$last" >> ${machine.folder}/args; done
       while [ "$1" != --target ]; do shift; done
       test "$last" = torch==2.14.1 || exit \${FAIL:-0}

@@ -14,6 +14,8 @@ test('run gives the status of the command', async () => {
   machine.tool('tool', 'exit 3');
   expect(await run('tool', [])).toBe(3);
   await expect(run('no-such-tool', [])).rejects.toThrow(/ENOENT/);
+  machine.tool('tool', 'kill -9 $$');
+  expect(await run('tool', [])).toBe(137);
 });
 
 test('outputOf is undefined for a command that is absent or fails', () => {
@@ -29,6 +31,7 @@ test('outputOf is undefined for a command that is absent or fails', () => {
 test.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGHUP', 129],
 ] as const)(
   '%s stops the command and all that it started, and ends with %i',
   async (signal, status) => {
