@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { packageRoot } from '../internal/root';
+import { requireLoadable } from '../setup/diagnose';
 import { setUp } from '../setup/setup';
 
 /** Adds `fastopt setup`, which finds or fetches a libtorch and builds the addon. */
@@ -11,6 +12,7 @@ export function addSetup(program: Command): void {
     .option('--force', 'build again also when nothing has changed', false)
     .action(async ({ cuda, force }: { cuda: boolean; force: boolean }) => {
       const { libtorch } = await setUp(packageRoot(), { fetch: true, cuda, force });
+      requireLoadable(packageRoot());
       console.log(`Ready: libtorch ${libtorch.version} in ${libtorch.path}`);
     });
 }

@@ -14,7 +14,7 @@ import { manifestPath, thisRuntime, type Manifest } from '../internal/manifest';
 import { SetupError } from './error';
 import { hashFiles } from './hash';
 import { run } from './run';
-import { requireBuildTools } from './tools';
+import { requireBuildTools, requireLibraries } from './tools';
 
 /** What one compiler process may need for a file that includes all of libtorch. */
 const BYTES_PER_JOB = 1.2e9;
@@ -63,7 +63,7 @@ function isCheckout(root: string): boolean {
 /**
  * Builds the addon of the package at `root` and writes its manifest last, so that an interrupted build leaves none.
  *
- * @throws SetupError when a tool is missing or the compiler fails.
+ * @throws SetupError when a tool or a library is missing, or the compiler fails.
  */
 export async function buildAddon(
   root: string,
@@ -71,6 +71,7 @@ export async function buildAddon(
   log: (line: string) => void,
 ): Promise<Manifest> {
   requireBuildTools();
+  requireLibraries(libtorch);
   const manifest = describeBuild(root, libtorch);
   const folder = join(root, 'build/cmake');
   rmSync(manifestPath(root), { force: true });

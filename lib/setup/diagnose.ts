@@ -4,7 +4,9 @@ import { describePlaces, findLibtorch } from '../internal/libtorch';
 import { addonPath, checkManifest, readManifest } from '../internal/manifest';
 import { projectRoot } from '../internal/root';
 import { describeCuda, type CudaFacts } from './cuda';
+import { SetupError } from './error';
 import { outputOf } from './run';
+import { missingLibraries } from './tools';
 
 /** What is and isn't right with an installed package. */
 export interface Diagnosis {
@@ -30,12 +32,6 @@ function isAddonInfo(value: unknown): value is AddonInfo {
   return typeof value === 'object' && value !== null && 'libtorch' in value && 'driver' in value;
 }
 
-function missingLibraries(addon: string): string[] {
-  if (process.platform !== 'linux') return [];
-  const lines = outputOf('ldd', [addon])?.split('\n') ?? [];
-  return lines.filter((line) => line.includes('not found')).map((line) => line.trim());
-}
-
 /** Loads the addon in a child process: its lines of the report, and what went wrong. */
 export function probeAddon(addon: string): Diagnosis {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', PROBE, addon], {
@@ -59,6 +55,23 @@ export function probeAddon(addon: string): Diagnosis {
     ? `loading the addon ended the process with ${signal}`
     : `the addon does not load: ${text.trim()}`;
   return { lines: missingLibraries(addon).map((line) => `Missing library: ${line}`), problem };
+}
+
+/**
+ * Checks that what a set-up has built can be loaded.
+ *
+ * @throws SetupError with what the loader says.
+ */
+export function requireLoadable(root: string): void {
+  const { lines, problem } = probeAddon(addonPath(root));
+  if (problem === undefined) return;
+  const { libtorch } = readManifest(root) ?? {};
+  throw new SetupError(
+    [
+      `The addon was built against ${libtorch?.path}, but ${problem}: set FASTOPT_LIBTORCH to another libtorch`,
+      ...lines,
+    ].join('\n'),
+  );
 }
 
 function versionOf(command: string, args: readonly string[]): string {

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import type { Libtorch } from '../internal/libtorch';
 import { SetupError } from './error';
 import { outputOf } from './run';
 
@@ -29,6 +31,29 @@ export function requireBuildTools(env: NodeJS.ProcessEnv = process.env): void {
   }
   if (!first(['ninja', 'make'], ['--version']))
     throw missing('Neither Ninja nor Make was found', 'make');
+}
+
+/** Returns which libraries, or versions of them, a library needs that the system's loader doesn't find. */
+export function missingLibraries(library: string): string[] {
+  if (process.platform !== 'linux') return [];
+  const lines = outputOf('ldd', [library])?.split('\n') ?? [];
+  return lines
+    .filter((line) => line.includes('not found'))
+    .map((line) => line.replace('=> not found', '').trim());
+}
+
+/**
+ * Checks that a libtorch has what its own libraries need, such as those of CUDA.
+ *
+ * @throws SetupError naming what is missing.
+ */
+export function requireLibraries({ path, version, cuda }: Libtorch): void {
+  const missing = missingLibraries(join(path, 'lib', `libtorch_${cuda ? 'cuda' : 'cpu'}.so`));
+  if (missing.length === 0) return;
+  const what = cuda ? "CUDA's toolkit and cuDNN" : 'them';
+  throw new SetupError(
+    `libtorch ${version} in ${path} needs what is not found: ${missing.join(', ')}: install ${what}, or name their folders in LD_LIBRARY_PATH`,
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import { addonPath, readManifest } from '../../lib/internal/manifest';
 import { packageRoot } from '../../lib/internal/root';
-import { diagnose, probeAddon } from '../../lib/setup/diagnose';
+import { SetupError } from '../../lib/setup/error';
+import { diagnose, probeAddon, requireLoadable } from '../../lib/setup/diagnose';
 import { Machine } from '../support/machine';
 
 let machine: Machine;
@@ -32,4 +33,14 @@ test('reports what the loader says', () => {
   const addon = machine.file('addon.node', 'not a library');
   expect(probeAddon(addon).problem).toMatch(/^the addon does not load: Error: .*addon\.node/);
   expect(probeAddon(addonPath(packageRoot())).problem).toBeUndefined();
+  expect(() => requireLoadable(packageRoot())).not.toThrow();
+});
+
+test('a set-up does not end well with an addon that does not load', () => {
+  machine.file('build/Release/fastopt_torch.node', 'not a library');
+  machine.file('build/Release/manifest.json', '{"libtorch": {"path": "/x"}}');
+  expect(() => requireLoadable(machine.folder)).toThrow(SetupError);
+  expect(() => requireLoadable(machine.folder)).toThrow(
+    /^The addon was built against \/x, but the addon does not load: Error: .*: set FASTOPT_LIBTORCH to another libtorch/,
+  );
 });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { addonPath, manifestPath, readManifest } from '../../lib/internal/manifest';
 import { writeManifest } from '../../lib/setup/build';
+import { SetupError } from '../../lib/setup/error';
 import { install } from '../../lib/setup/install';
 import { setUp } from '../../lib/setup/setup';
 import { Machine } from '../support/machine';
@@ -103,6 +104,39 @@ test('says where it searched when there is no libtorch', async () => {
   await expect(setUp(root, options)).rejects.toThrow(
     /^No libtorch was found\. Run "npx fastopt setup"[^]*LIBTORCH: not set\n {2}\.libtorch: no folder/,
   );
+});
+
+test('names a missing tool before anything is fetched', async () => {
+  machine.tool('cmake', 'echo cmake version 3.16.3');
+  await expect(setUp(root, { ...options, fetch: true })).rejects.toThrow(
+    /^CMake 3\.19 or newer is needed/,
+  );
+  expect(existsSync(join(root, '.libtorch.lock'))).toBe(false);
+});
+
+test('says where it must be able to write', async () => {
+  machine.libtorch('.libtorch/torch');
+  machine.file('build', 'a file where the folder should be');
+  await expect(setUp(root, options)).rejects.toThrow(
+    new SetupError(
+      `The set-up was stopped by the system (EEXIST: file already exists, mkdir '${root}/build'): it must be able to write, and have room, in ${root}/build and ${root}`,
+    ),
+  );
+});
+
+test('names the libraries that a libtorch lacks before it compiles', async () => {
+  const path = machine.libtorch('.libtorch/torch', '2.14.1+cu130');
+  machine.file('.libtorch/torch/lib/libtorch_cuda.so', '');
+  machine.tool(
+    'ldd',
+    `test "$1" = ${path}/lib/libtorch_cuda.so && echo '  libcudart.so.13 => not found'`,
+  );
+  await expect(setUp(root, options)).rejects.toThrow(
+    new SetupError(
+      `libtorch 2.14.1+cu130 in ${path} needs what is not found: libcudart.so.13: install CUDA's toolkit and cuDNN, or name their folders in LD_LIBRARY_PATH`,
+    ),
+  );
+  expect(builds()).toBe(0);
 });
 
 test('says what is wrong with FASTOPT_LIBTORCH, and fetches nothing in its place', async () => {
