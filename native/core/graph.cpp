@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <exception>
+
 #ifdef FASTOPT_CUDA_HEADERS
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
@@ -25,7 +27,7 @@ template <class Work>
 void attempt(Work work) {
   try {
     work();
-  } catch (const c10::Error&) {
+  } catch (const std::exception&) {
     // It was not begun, or has ended.
   }
 }
@@ -33,6 +35,8 @@ void attempt(Work work) {
 }  // namespace
 
 struct Graph::Impl : at::cuda::CUDAGraph {
+  bool recording = false;
+
   // libtorch ends what it began only where the recording is sound: without this, random numbers and
   // the allocators would wait for the end of one that failed for as long as the process lives.
   void abandon() {
@@ -65,11 +69,17 @@ Graph::Graph() : impl_(std::make_unique<Impl>()) {}
 // Thread-local: finalizers of other threads may free memory while this one records.
 void Graph::begin() {
   impl_->or_abandon([this] { impl_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal); });
+  impl_->recording = true;
 }
 void Graph::end() {
+  impl_->recording = false;
   impl_->or_abandon([this] { impl_->capture_end(); });
 }
 void Graph::replay() { impl_->replay(); }
+// A worker may have been terminated in the middle.
+Graph::~Graph() {
+  if (impl_->recording) attempt([this] { end(); });
+}
 
 #else
 
@@ -80,9 +90,8 @@ Graph::Graph() { TORCH_CHECK(false, "this build has no CUDA graphs"); }
 void Graph::begin() {}
 void Graph::end() {}
 void Graph::replay() {}
+Graph::~Graph() = default;
 
 #endif
-
-Graph::~Graph() = default;
 
 }  // namespace fastopt::cuda
