@@ -4,6 +4,7 @@ import {
   GradientAccumulation,
   Learner,
   manualSeed,
+  getDefaultDevice,
   getRngState,
   setRngState,
   keep,
@@ -20,7 +21,9 @@ import { tinyData, tinyModel, weights } from './tiny';
 // Notes all that a batch changes, and returns what puts it back.
 function note(learn: Learner): () => void {
   const { model, opt } = learn;
-  const [dict, rng] = [model.stateDict(), getRngState()];
+  const dict = model.stateDict();
+  const device = getDefaultDevice(); // whose random numbers dropout draws
+  const rng = getRngState(device);
   const scaler = learn.cbs.find((cb) => cb instanceof MixedPrecision)?.scaler;
   const scale = scaler?.stateDict();
   const grads = model.parameters().map((p) => p.grad?.clone());
@@ -32,7 +35,7 @@ function note(learn: Learner): () => void {
   );
   return () => {
     model.loadStateDict(dict);
-    setRngState(rng);
+    setRngState(rng, device);
     if (scale) scaler?.loadStateDict(scale);
     model.parameters().forEach((p, i) => {
       if (grads[i]) p.grad!.copy_(grads[i]);
