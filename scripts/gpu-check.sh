@@ -19,6 +19,7 @@ export data=$root/build/gpu-data
 export work=$root/build/gpu-check
 export python=${PYTHON:-python3}
 export device=cuda today=
+export PYTHONUNBUFFERED=1 # what is stopped for its time has said what it found
 today=$(date +%F)
 parts=(build tests optim train learn)
 # The most seconds of each, less than 8 minutes in all.

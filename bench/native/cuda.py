@@ -121,7 +121,10 @@ def check_torch(library, device):
 
 
 def capture(step):
-    """A graph of a step, taken once before as PyTorch's guide says."""
+    """A function that replays a step as a graph, and keeps alive what that works on: a graph alone does not.
+
+    The step is taken once before, as PyTorch's guide says.
+    """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -130,7 +133,7 @@ def capture(step):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph
+    return lambda step=step: graph.replay()
 
 
 def check_graph(library, device):
@@ -140,14 +143,14 @@ def check_graph(library, device):
     found_inf = torch.zeros((), device=device)
     plan = CudaPlan(library, NADAM, *ours)
     plan.hold_counters(found_inf)
-    graph = capture(plan.step)
+    replay = capture(plan.step)
     naive_nadam(*theirs, 1, **DEFAULTS)
     step = 1
     for i in range(6):
         lr = 1e-3 / (i + 1)
         plan.set_hypers(lr=lr)
         found_inf.fill_(float(i == 3))
-        graph.replay()
+        replay()
         if i != 3:
             step += 1
             naive_nadam(*theirs, step, **{**DEFAULTS, "lr": lr})
@@ -194,8 +197,7 @@ def contenders(library, device, sizes):
         plan = ours(NADAM)
         plan.hold_counters()
         plan.set_hypers()
-        graph = capture(plan.step)
-        return lambda plan=plan: graph.replay()
+        return capture(plan.step)
 
     runs = {
         OURS: ours(NADAM).step,
@@ -208,7 +210,7 @@ def contenders(library, device, sizes):
     if len(sizes) <= 1000:
         runs[FOREACH] = theirs(foreach=True).step
         runs[LOOP] = theirs(foreach=False).step
-        runs[CAPTURED] = capture(theirs(foreach=True, capturable=True).step).replay
+        runs[CAPTURED] = capture(theirs(foreach=True, capturable=True).step)
     return runs
 
 
@@ -306,8 +308,8 @@ def main():
         results = measure(contenders(library, device, sizes), options.rounds, sum(sizes))
         report["results"][shape] = results
         show(f"{shape} on {report['gpu']}", results)
-    if options.output:
-        options.output.write_text(json.dumps(report, indent=2) + "\n")
+        if options.output:
+            options.output.write_text(json.dumps(report, indent=2) + "\n")
     failed = [name for name, row in checks.items() if not row["passed"]]
     if failed:
         sys.exit(f"cuda.py: differ too much: {'; '.join(failed)}")
