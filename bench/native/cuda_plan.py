@@ -74,6 +74,7 @@ class CudaPlan:
         self.function = library.fastopt_cuda_plan_step
         self.function.restype = ctypes.c_void_p
         self.arguments = (self.plan, ctypes.byref(self.hypers), self.counters)
+        self.found_inf = None
 
     def __del__(self):
         if self.plan:
@@ -84,11 +85,12 @@ class CudaPlan:
         return ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
 
     def step(self):
-        check(self.function(*self.arguments, self.stream()))
+        check(self.function(*self.arguments, self.found_inf, self.stream()))
 
     def hold_counters(self, found_inf=None):
-        address = ctypes.c_void_p(found_inf.data_ptr() if found_inf is not None else None)
-        call(self.library, "plan_hold_counters", self.plan, self.counters, address, self.stream())
+        """The device counts from now on, but for steps where `found_inf` isn't 0."""
+        self.found_inf = ctypes.c_void_p(found_inf.data_ptr()) if found_inf is not None else None
+        call(self.library, "plan_hold_counters", self.plan, self.counters, self.stream())
 
     def set_hypers(self, **hypers):
         for name, value in hypers.items():

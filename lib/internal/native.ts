@@ -259,7 +259,10 @@ export interface Native {
     averages: boolean,
     bfloat16State: boolean,
   ): PlanHandle | string;
-  /** Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. */
+  /**
+   * Steps what is active and has a gradient; or changes nothing, and tells why. The layout of the numbers is in `fused.h`. Where
+   * the device counts, a step does nothing if the number `skip` there isn't 0.
+   */
   fusedStep(
     plan: PlanHandle,
     hypers: Float64Array,
@@ -267,20 +270,18 @@ export interface Native {
     active: Uint8Array,
     /** What is done to all parameters besides: 1 scales gradients, 2 averages weights, 4 restores them, 8 zeroes gradients. */
     extras: number,
+    skip: TensorHandle | undefined,
   ): string | undefined;
   /** How often a step passes over memory: again after each sum that something waits for. */
   fusedPasses(plan: PlanHandle): number;
   /**
    * Gives the counters to the device, for steps of these extras: from then on it counts, and `fusedStep` leaves `counters` alone.
-   * Where the number `skip` on the device isn't 0, a step does nothing. Or tells why it can't.
+   * Or tells why it can't.
    */
-  fusedHold(
-    plan: PlanHandle,
-    extras: number,
-    counters: Float64Array,
-    skip: TensorHandle | undefined,
-  ): string | undefined;
-  /** Writes what the last of these steps reads when a graph replays it; or tells why that would be another one than is due. */
+  fusedHold(plan: PlanHandle, extras: number, counters: Float64Array): string | undefined;
+  /** Hears that the last of these steps was recorded. */
+  fusedNoteRecorded(plan: PlanHandle): void;
+  /** Writes what the recorded step reads when a graph replays it; or tells why that would be another one than is due. */
   fusedPrepareReplay(
     plan: PlanHandle,
     hypers: Float64Array,

@@ -268,7 +268,11 @@ export class Loop {
     const done = { isZeroed: false };
     learn.gradScale = takesOptions ? 1 : undefined;
     await this.#stage(stages.step, () => {
-      const { gradScale } = learn;
+      const { gradScale, scaler } = learn;
+      if (scaler) {
+        scaler.step(opt);
+        return;
+      }
       opt.step(gradScale === undefined ? undefined : { gradScale, zeroGrad });
       done.isZeroed = zeroGrad;
     });

@@ -8,6 +8,7 @@ import { keep } from '../tensor/scope';
 import { Callback, type Fitting } from './callback';
 import { CancelStepException } from './cancel';
 import type { Learner } from './learner';
+import { listeners } from './listeners';
 
 /** The half type of mixed precision. */
 export type AmpMode = 'fp16' | 'bf16';
@@ -20,8 +21,8 @@ function isAmpMode(mode: unknown): mode is AmpMode {
 
 /**
  * Runs the forward pass and the loss with `autocast`, gives the loss predictions in float32, and in float16 scales the loss
- * by a `GradScaler`: a step with an infinite gradient is left out, as by `CancelStepException`, which a replayed graph does
- * without. The events between don't run with `autocast`. `learn.toFp16()` and `learn.toBf16()` add it.
+ * by a `GradScaler`: a step with an infinite gradient is left out, as by `CancelStepException` where a callback minds that. The
+ * events between don't run with `autocast`. `learn.toFp16()` and `learn.toBf16()` add it.
  *
  * Source: fastai's `MixedPrecision`.
  */
@@ -90,7 +91,19 @@ export class MixedPrecision extends Callback {
       return;
     }
     this.scaler.unscale_(opt);
-    if (this.scaler.foundInf(opt)) throw new CancelStepException();
+    if (this.#isMinded(learn)) {
+      if (this.scaler.foundInf(opt)) throw new CancelStepException();
+    } else {
+      learn.scaler = this.scaler;
+      learn.gradScale = undefined; // the scaler's step doesn't take it
+    }
+  }
+
+  // Whether a callback has to hear of it when a step is left out, so that the device can't do that by itself.
+  #isMinded(learn: Learner): boolean {
+    const steps = listeners(learn, ['beforeStep']);
+    const later = steps.slice(steps.indexOf(this) + 1);
+    return [...later, ...listeners(learn, ['afterCancelStep'])].some((cb) => !cb.capturableStep);
   }
 
   override afterStep(_learn: Learner): void {

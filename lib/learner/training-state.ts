@@ -1,5 +1,6 @@
 import type { Loader } from '../data/types';
 import { ArgumentError } from '../internal/errors';
+import type { GradScaler } from '../optim';
 import type { AutocastOptions } from '../tensor/autocast';
 import type { Tensor } from '../tensor/tensor';
 import type { StepGraph } from './capture';
@@ -33,6 +34,8 @@ export class TrainingState {
   skip: Tensor | undefined;
   /** @internal What the step is to multiply the gradients by; undefined where it can't. */
   gradScale: number | undefined;
+  /** @internal What takes the step of this batch, or leaves it out; undefined where nothing does that. */
+  scaler: GradScaler | undefined;
   /** The inputs of the batch. */
   xb: readonly Tensor[] = [];
   /** The targets of the batch. */
@@ -88,7 +91,7 @@ export class TrainingState {
     this.xb = xb;
     this.yb = yb;
     this.#pred = this.#loss = this.#lossGrad = undefined;
-    this.gradScale = undefined;
+    this.gradScale = this.scaler = undefined;
     this.isReplayed = false;
   }
 }

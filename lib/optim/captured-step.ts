@@ -44,7 +44,7 @@ export class CapturedStep {
   /** Gives the counts to the device, which can't be done while recording; or tells why not. */
   begin(): string | undefined {
     const { engine, run } = this.#source;
-    return engine.hold(run(), this.#extras, this.#skip);
+    return engine.hold(run(), this.#extras);
   }
 
   /**
@@ -56,13 +56,14 @@ export class CapturedStep {
     const { engine, run } = this.#source;
     const reason = engine.stepHeld(run(), this.#extras, this.#skip);
     if (reason !== undefined) throw new TorchError(`the optimizer's step: ${reason}`);
+    engine.noteRecorded();
   }
 
   /** Prepares a replay; or tells why it would no longer do what the next step is to do. */
   ready(): string | undefined {
     const { engine, run, whyNot } = this.#source;
     const now = run();
-    return whyNot() ?? engine.prepareReplay(now, this.#extras, this.#skip);
+    return whyNot() ?? engine.prepareReplay(now, this.#extras);
   }
 
   /** Hears of a replay. */

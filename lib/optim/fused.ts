@@ -72,8 +72,9 @@ export class FusedEngine {
   #plan: PlanHandle | undefined;
   // The plan for other averaged weights: those of a Lookahead and of an EMA take turns.
   #spare: { plan: PlanHandle; averaged: readonly Tensor[] } | undefined;
-  // While the device counts.
+  // While the device counts, steps of one kind of extras.
   #held: HeldCounters | undefined;
+  #heldBits = 0;
   #counters = new Float64Array();
   #hypers = new Float64Array();
   #active = new Uint8Array();
@@ -100,7 +101,7 @@ export class FusedEngine {
     this.release();
     const unfit = this.#prepare(run, extras);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
-    const reason = this.#step(this.#plan, extras);
+    const reason = this.#step(this.#plan, extras, undefined);
     if (reason === undefined) this.#write();
     return reason;
   }
@@ -117,24 +118,23 @@ export class FusedEngine {
     return fillHypers(this.#hypers, this.#pipeline, run.hypers, extras);
   }
 
-  #step(plan: PlanHandle, extras: StepExtras): string | undefined {
-    return native.fusedStep(plan, this.#hypers, this.#counters, this.#active, bitsOf(extras));
+  #step(plan: PlanHandle, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+    const [hypers, counters, active] = [this.#hypers, this.#counters, this.#active];
+    return native.fusedStep(plan, hypers, counters, active, bitsOf(extras), handleOf(skip));
   }
 
   // ---- Steps that the device counts ----
 
-  /**
-   * Gives the counts to the device, which counts steps from now on, but for those where the number `skip` there isn't 0: these
-   * do nothing. Or tells why it can't.
-   */
-  hold(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+  /** Gives the counts to the device, which counts steps from now on; or tells why it can't. */
+  hold(run: FusedRun, extras: StepExtras): string | undefined {
     this.release();
     const unfit = this.#prepare(run, extras);
     const plan = this.#plan;
     if (unfit !== undefined || plan === undefined) return unfit;
     const counters = this.#counters;
-    const reason = native.fusedHold(plan, bitsOf(extras), counters, handleOf(skip));
+    const reason = native.fusedHold(plan, bitsOf(extras), counters);
     if (reason !== undefined) return reason;
+    this.#heldBits = bitsOf(extras);
     this.#held = new HeldCounters(this.#states, {
       counters,
       read: () => this.#readCounters(plan, false),
@@ -143,20 +143,28 @@ export class FusedEngine {
     return undefined;
   }
 
-  /** Takes a step that the device counts; a graph may be recording it, after `hold`. */
+  /**
+   * Takes a step that the device counts, but where the number `skip` there isn't 0: then it does nothing. Or changes nothing, and
+   * tells why. After `hold`, a graph may record it.
+   */
   stepHeld(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
-    const unheld = this.#isAsHeld(run) ? undefined : this.hold(run, extras, skip);
+    const unheld = this.#isAsHeld(run, extras) ? undefined : this.hold(run, extras);
     const unfit = unheld ?? fillHypers(this.#hypers, this.#pipeline, run.hypers, extras);
     if (unfit !== undefined || this.#plan === undefined) return unfit;
-    const reason = this.#step(this.#plan, extras);
-    this.advance();
+    const reason = this.#step(this.#plan, extras, skip);
+    if (reason === undefined) this.advance();
     return reason;
   }
 
-  /** Writes what the graph reads, before a replay of the last step that was held; or tells why it would be another one. */
-  prepareReplay(run: FusedRun, extras: StepExtras, skip: Tensor | undefined): string | undefined {
+  /** Hears that a graph recorded the step. */
+  noteRecorded(): void {
+    if (this.#plan !== undefined) native.fusedNoteRecorded(this.#plan);
+  }
+
+  /** Writes what the graph reads, before a replay of the recorded step; or tells why it would be another one. */
+  prepareReplay(run: FusedRun, extras: StepExtras): string | undefined {
     const plan = this.#plan;
-    const unheld = this.#isAsHeld(run) ? undefined : this.hold(run, extras, skip);
+    const unheld = this.#isAsHeld(run, extras) ? undefined : this.hold(run, extras);
     if (unheld !== undefined) return unheld;
     if (plan === undefined || plan !== this.#plan) return 'a state of the optimizer has changed';
     return (
@@ -185,9 +193,10 @@ export class FusedEngine {
       throw new TorchError(`Optimizer: the steps that the GPU counted can't be read: ${reason}`);
   }
 
-  // Whether flags and states are those that the device was given.
-  #isAsHeld({ paramLists, states, frozenIdx }: FusedRun): boolean {
-    if (!this.#held?.isWhole || states.changes !== this.#changesSeen) return false;
+  // Whether flags and states are those that the device was given, for steps of this kind.
+  #isAsHeld({ paramLists, states, frozenIdx }: FusedRun, extras: StepExtras): boolean {
+    if (!this.#held?.isWhole || this.#heldBits !== bitsOf(extras)) return false;
+    if (states.changes !== this.#changesSeen) return false;
     if (countOf(paramLists) !== this.#params.length) return false;
     if (!this.#read(frozenIdx) && !this.#someDisposed()) return true;
     this.release();

@@ -55,17 +55,17 @@ const hints = {
 
 /** How far an optimizer is since the last update. */
 interface Progress {
-  /** On each device of its gradients a number that isn't 0 where one was infinite or no number. */
-  readonly found: readonly Tensor[];
-  /** Whether these were made for it. */
+  /** A number on the device of its gradients that isn't 0 where one was infinite or no number. */
+  readonly found: Tensor;
+  /** Whether that was made for it. */
   readonly isOwn: boolean;
   stepped: boolean;
 }
 
 /**
  * Multiplies losses by a large number, so that the gradients of float16 operators don't vanish, and divides the gradients by
- * it before a step. Where one is infinite then, the step is left out and the number made smaller. It is kept on the device of
- * the losses; only `step` reads from there, one number.
+ * it before a step. Where one is infinite then, the step is left out and the number made smaller. All of it is done on the
+ * device, and nothing is read from there, where the optimizer has a fused step (`opt.explain()`); else `step` reads one number.
  *
  * Source: PyTorch's `torch.amp.GradScaler`.
  * @example
@@ -115,7 +115,7 @@ export class GradScaler {
     if (!this.isEnabled) return loss;
     const scale = (this.#scale ??= keep(full([], this.#initScale, { device })));
     this.#tracker ??= keep(full([], this.#initTracker, { device, dtype: 'int32' }));
-    return tidy(() => loss.mul(scale.to(device, { nonBlocking: true })));
+    return tidy(() => loss.mul(scale.to(device)));
   }
 
   /**
@@ -146,9 +146,9 @@ export class GradScaler {
     const found = noGrad(() =>
       tidy(() => {
         const inverse = scale.double().reciprocal().float();
-        return Array.from(byDevice, ([device, lists]) => {
+        const flags = Array.from(byDevice, ([device, lists]) => {
           const flag = into?.zero_() ?? full([], 0, { device });
-          const factor = Tensor.handleOf(inverse.to(device, { nonBlocking: true }));
+          const factor = Tensor.handleOf(inverse.to(device));
           for (const grads of lists.values()) {
             unscaleAll(
               grads.map((grad) => Tensor.handleOf(grad)),
@@ -158,6 +158,7 @@ export class GradScaler {
           }
           return flag;
         });
+        return sumOf(flags);
       }),
     );
     const progress = { found: into ? found : keep(found), isOwn: !into, stepped: false };
@@ -166,14 +167,14 @@ export class GradScaler {
   }
 
   /**
-   * Tells whether a gradient was infinite or no number when it was unscaled, since the last `update`. Reads one number from
-   * each device, and so waits for it.
+   * Tells whether a gradient was infinite or no number when it was unscaled, since the last `update`: then `step` leaves the
+   * step out. Reads one number from the device, and so waits for it.
    *
    * @throws ArgumentError when it wasn't.
    */
   foundInf(opt: Optimizer): boolean {
     const progress = this.#progress.get(checkOptimizer('GradScaler.foundInf', opt));
-    if (progress) return progress.found.some((flag) => flag.item() !== 0);
+    if (progress) return progress.found.item() !== 0;
     throw new ArgumentError(
       'GradScaler.foundInf: expected an optimizer that was unscaled since the last update, got one that was not; call unscale_(opt) first',
     );
@@ -181,15 +182,14 @@ export class GradScaler {
 
   /**
    * Unscales the gradients of an optimizer, unless that was done, and takes its step, or leaves it out where a gradient is
-   * infinite or no number.
+   * infinite or no number: `foundInf` tells, before `update`.
    *
-   * @returns whether it took the step.
    * @throws ArgumentError when it was called since the last `update`, and as `unscale_`.
    */
-  step(opt: Optimizer): boolean {
+  step(opt: Optimizer): void {
     if (!this.isEnabled) {
       opt.step();
-      return true;
+      return;
     }
     const where = 'GradScaler.step';
     const progress = this.#progress.get(opt) ?? this.#unscale(where, opt);
@@ -198,10 +198,8 @@ export class GradScaler {
         `${where}: expected one step of an optimizer between two updates, got a second; call update() after each step`,
       );
     }
-    const finite = !this.foundInf(opt);
-    if (finite) opt.step();
+    opt.stepUnless(progress.found);
     progress.stepped = true;
-    return finite;
   }
 
   /**
@@ -218,7 +216,7 @@ export class GradScaler {
       check('.update', newScale, 'a positive number', isScale);
       noGrad(() => scale.fill_(newScale));
     } else {
-      const flags = Array.from(this.#progress.values(), ({ found }) => found).flat();
+      const flags = Array.from(this.#progress.values(), ({ found }) => found);
       if (flags.length === 0) {
         throw new ArgumentError(
           'GradScaler.update: expected a step since the last update, got none; call step(opt) first',
@@ -226,9 +224,7 @@ export class GradScaler {
       }
       noGrad(() =>
         tidy(() => {
-          const found = flags
-            .map((flag) => flag.to(scale.device, { nonBlocking: true }))
-            .reduce((sum, flag) => sum.add(flag));
+          const found = sumOf(flags).to(scale.device);
           updateScale(
             ...[scale, tracker, found].map((each) => Tensor.handleOf(each)),
             ...[this.#growthFactor, this.#backoffFactor, this.#growthInterval],
@@ -241,8 +237,7 @@ export class GradScaler {
 
   /** @internal Takes no notice of what was unscaled since the last update. */
   forget(): void {
-    for (const { found, isOwn } of this.#progress.values())
-      if (isOwn) for (const flag of found) flag.dispose();
+    for (const { found, isOwn } of this.#progress.values()) if (isOwn) found.dispose();
     this.#progress.clear();
   }
 
@@ -354,6 +349,11 @@ function checkOptimizer(where: string, opt: Optimizer): Optimizer {
   const value: unknown = opt;
   if (value instanceof Optimizer) return opt;
   throw new ArgumentError(`${where}: expected an optimizer, got ${inspect(opt, { depth: 0 })}`);
+}
+
+// On the device of the first of them, of which there is at least one.
+function sumOf(flags: readonly Tensor[]): Tensor {
+  return flags.reduce((sum, flag) => sum.add(flag.to(sum.device)));
 }
 
 // The operator takes gradients of one device and one dtype.

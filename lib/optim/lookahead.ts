@@ -69,7 +69,7 @@ export class Lookahead extends Optimizer {
         `Lookahead: expected an optimizer made of callbacks alone, got ${opt.constructor.name}, which steps in its own way`,
       );
     }
-    if (opt.isFollowed) {
+    if (opt.whyNotAlone !== undefined) {
       throw new ArgumentError(
         'Lookahead: expected an optimizer that no EMA follows, got one; make the EMA of the Lookahead',
       );

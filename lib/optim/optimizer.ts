@@ -256,6 +256,16 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     this.followWeights(follower);
   }
 
+  /**
+   * @internal Takes a step but where the number `skip` isn't 0, which only the device of the gradients may know: where that can't
+   * decide by itself, the program waits for it.
+   */
+  stepUnless(skip: Tensor): void {
+    this.checkLive('step');
+    const done = this.#stepper.stepUnless(skip, this.#run(), this.whyNotAlone);
+    if (!done && skip.item() === 0) this.step();
+  }
+
   /** @internal What a step averages in its own pass, or does after it, before those that follow; `Lookahead` has something. */
   protected ownAverage(): WeightAverage | (() => void) | undefined {
     return undefined;
@@ -271,9 +281,11 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
     };
   }
 
-  /** @internal */
-  get isFollowed(): boolean {
-    return this.#followers.length > 0;
+  /** @internal Why a step is more than its callbacks, if it is. */
+  get whyNotAlone(): string | undefined {
+    if (this.constructor !== Optimizer)
+      return `${this.constructor.name} decides on its steps itself`;
+    return this.#followers.length > 0 ? 'an EMA follows the optimizer' : undefined;
   }
 
   /** @internal Updates those that the step itself didn't. */
@@ -304,10 +316,7 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   /** @internal Prepares the step for CUDA graphs, or tells why it can't be in one; undefined: ask again after a step. */
   captureStep(options: CaptureOptions = {}): CapturedStep | string | undefined {
     this.checkLive('captureStep');
-    if (this.constructor !== Optimizer)
-      return `${this.constructor.name} decides on its steps itself`;
-    const whyNot = (): string | undefined =>
-      this.isFollowed ? 'an EMA follows the optimizer' : undefined;
+    const whyNot = (): string | undefined => this.whyNotAlone;
     return whyNot() ?? this.#stepper.capture(() => this.#run(), options, whyNot);
   }
 
@@ -404,6 +413,11 @@ export class Optimizer<const Cbs extends Callbacks = Callbacks> {
   explain(): string {
     this.#adopt();
     return this.#stepper.explain(this.cbs, this.paramLists.flat().length);
+  }
+
+  /** @internal */
+  protected explainScaled(): string {
+    return this.#stepper.explainScaled();
   }
 
   /** Disposes of all states; the parameters stay. The optimizer refuses to work from then on. */

@@ -1,6 +1,7 @@
 import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
 import { isDeclared } from './callback';
 import { CapturedStep, type CaptureOptions } from './captured-step';
 import {
@@ -33,6 +34,8 @@ export class Stepper {
   #engine: FusedEngine | undefined;
   // Of the step under way, or of the last one.
   #extras = noExtras;
+  // Why the last step with a GradScaler waited; empty where it didn't.
+  #waited: string | undefined;
   /** Why the callbacks run. */
   #reason = noStepYet;
 
@@ -99,6 +102,25 @@ export class Stepper {
     }
   }
 
+  /**
+   * Takes one step that the device leaves out where the number `skip` there isn't 0; or changes nothing where it can't decide by
+   * itself, such as for `reason`.
+   *
+   * @returns whether it did.
+   */
+  stepUnless(skip: Tensor, run: FusedRun, reason: string | undefined): boolean {
+    this.#waited = reason ?? this.#stepHeld(skip, run) ?? '';
+    if (this.#waited !== '') return false;
+    [this.#extras, this.#reason] = [noExtras, ''];
+    return true;
+  }
+
+  #stepHeld(skip: Tensor, run: FusedRun): string | undefined {
+    return this.#engine
+      ? this.#engine.stepHeld(run, noExtras, skip)
+      : `the callbacks run, as ${this.#reason}`;
+  }
+
   /** Prepares the step for CUDA graphs, or tells why it can't be in one; undefined where only further steps will show. */
   capture(
     run: () => FusedRun,
@@ -144,9 +166,17 @@ export class Stepper {
     if (this.#reason === '') {
       const done = [names, ...extraNames(this.#extras)].join(', ');
       const passes = this.#engine?.passes ?? 1;
-      return `step() does ${done} in ${passes === 1 ? 'one pass' : `${passes} passes`} over ${count} parameters`;
+      return `step() does ${done} in ${passes === 1 ? 'one pass' : `${passes} passes`} over ${count} parameters${this.explainScaled()}`;
     }
-    return `step() calls ${names} for each of ${count} parameters, as ${this.#reason}`;
+    return `step() calls ${names} for each of ${count} parameters, as ${this.#reason}${this.explainScaled()}`;
+  }
+
+  /** Tells whether the last step with a GradScaler waited, if there was one. */
+  explainScaled(): string {
+    if (this.#waited === undefined) return '';
+    return this.#waited === ''
+      ? '; with a GradScaler, the device leaves out a step whose gradients overflowed'
+      : `; with a GradScaler, it waits for the device, as ${this.#waited}`;
   }
 
   /** Lets go of the tensors of the plan; the next step makes another. */

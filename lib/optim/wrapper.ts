@@ -194,7 +194,8 @@ export class OptimWrapper extends Optimizer {
   }
 
   override explain(): string {
-    return `step() runs libtorch's own ${this.kind} for ${this.paramLists.flat().length} parameters`;
+    const count = this.paramLists.flat().length;
+    return `step() runs libtorch's own ${this.kind} for ${count} parameters${this.explainScaled()}`;
   }
 
   override dispose(): void {

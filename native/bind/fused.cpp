@@ -107,13 +107,18 @@ napi_value step(Call& call) {
   const auto plan = plan_of(call, call[0], "fusedStep");
   return js_reason(call,
                    plan->step(hypers_of(call, call[1], *plan), counters_of(call, call[2], *plan),
-                              active_of(call, call[3], *plan), extras_of(call, call[4])));
+                              active_of(call, call[3], *plan), extras_of(call, call[4]),
+                              optional_tensor_of(call, call[5], "fusedStep")));
 }
 
 napi_value hold(Call& call) {
   const auto plan = plan_of(call, call[0], "fusedHold");
-  return js_reason(call, plan->hold(extras_of(call, call[1]), counters_of(call, call[2], *plan),
-                                    optional_tensor_of(call, call[3], "fusedHold")));
+  return js_reason(call, plan->hold(extras_of(call, call[1]), counters_of(call, call[2], *plan)));
+}
+
+napi_value note_recorded(Call& call) {
+  plan_of(call, call[0], "fusedNoteRecorded")->note_recorded();
+  return call.undefined();
 }
 
 napi_value prepare_replay(Call& call) {
@@ -147,6 +152,7 @@ const Functions& fused_functions() {
       {"fusedPlan", guarded<create_plan>},
       {"fusedStep", guarded<step>},
       {"fusedHold", guarded<hold>},
+      {"fusedNoteRecorded", guarded<note_recorded>},
       {"fusedPrepareReplay", guarded<prepare_replay>},
       {"fusedReadCounters", guarded<read_counters>},
       {"fusedPasses", guarded<passes>},

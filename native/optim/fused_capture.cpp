@@ -5,20 +5,19 @@
 
 namespace fastopt::optim {
 
-std::string FusedPlan::hold(uint32_t extras, const fastopt_counters* counters,
-                            const at::Tensor& skip) {
+std::string FusedPlan::hold(uint32_t extras, const fastopt_counters* counters) {
   Passes passes;
   if (auto reason = find_passes(extras, passes); !reason.empty()) return reason;
-  if (skip.defined() &&
-      (skip.device() != tensors_.device() || skip.scalar_type() != at::kFloat || skip.numel() != 1))
-    return "what a step is skipped by is no number of float32 on " + tensors_.device().str();
-  const auto* found = skip.defined() ? skip.const_data_ptr<float>() : nullptr;
-  held_ = Held{passes, extras, skip};
+  held_ = Held{passes, extras};
   std::string reason;
   for (auto* plan : {passes.callbacks, passes.graded, passes.ungraded})
-    if (plan != nullptr && reason.empty()) reason = plan->hold(counters, found);
+    if (plan != nullptr && reason.empty()) reason = plan->hold(counters);
   if (!reason.empty()) release(nullptr);
   return reason;
+}
+
+void FusedPlan::note_recorded() {
+  if (held_) recorded_ = tables_of(held_->passes);
 }
 
 std::string FusedPlan::prepare_replay(const fastopt_hypers* hypers, const uint8_t* active) {

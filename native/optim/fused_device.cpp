@@ -28,18 +28,16 @@ class CpuPlan : public DevicePlan {
 
   int32_t passes() const override { return fastopt_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_plan_tensors(plan_); }
-  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
-    if (held_.empty()) {
-      fastopt_plan_step(plan_, hypers, counters, on_libtorch_threads, nullptr);
-    } else if (found_inf_ == nullptr || *found_inf_ == 0) {
-      fastopt_plan_step(plan_, hypers, held_.data(), on_libtorch_threads, nullptr);
-    }
+  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters,
+                   const float* found_inf) override {
+    if (found_inf != nullptr && *found_inf != 0) return {};
+    auto* counted = held_.empty() ? counters : held_.data();
+    fastopt_plan_step(plan_, hypers, counted, on_libtorch_threads, nullptr);
     return {};
   }
 
-  std::string hold(const fastopt_counters* counters, const float* found_inf) override {
+  std::string hold(const fastopt_counters* counters) override {
     held_.assign(counters, counters + size_);
-    found_inf_ = found_inf;
     return {};
   }
   std::string set_hypers(const fastopt_hypers*) override { return {}; }
@@ -53,7 +51,6 @@ class CpuPlan : public DevicePlan {
   fastopt_plan* plan_;
   size_t size_;
   std::vector<fastopt_counters> held_;
-  const float* found_inf_ = nullptr;
 };
 
 class GpuPlan : public DevicePlan {
@@ -64,12 +61,13 @@ class GpuPlan : public DevicePlan {
 
   int32_t passes() const override { return fastopt_cuda_plan_passes(plan_); }
   fastopt_tensor* tensors() override { return fastopt_cuda_plan_tensors(plan_); }
-  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) override {
-    return said(fastopt_cuda_plan_step(plan_, hypers, counters, stream()));
+  std::string step(const fastopt_hypers* hypers, fastopt_counters* counters,
+                   const float* found_inf) override {
+    return said(fastopt_cuda_plan_step(plan_, hypers, counters, found_inf, stream()));
   }
 
-  std::string hold(const fastopt_counters* counters, const float* found_inf) override {
-    return said(fastopt_cuda_plan_hold_counters(plan_, counters, found_inf, stream()));
+  std::string hold(const fastopt_counters* counters) override {
+    return said(fastopt_cuda_plan_hold_counters(plan_, counters, stream()));
   }
   std::string set_hypers(const fastopt_hypers* hypers) override {
     return said(fastopt_cuda_plan_set_hypers(plan_, hypers, stream()));

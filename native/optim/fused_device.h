@@ -19,11 +19,13 @@ class DevicePlan {
   virtual int32_t passes() const = 0;
   virtual fastopt_tensor* tensors() = 0;
   // Steps in the order of the device's current stream, and returns nothing; or says why it can't.
-  virtual std::string step(const fastopt_hypers* hypers, fastopt_counters* counters) = 0;
+  // With `found_inf`, for which the device must have the counters, as in fused_cuda.h.
+  virtual std::string step(const fastopt_hypers* hypers, fastopt_counters* counters,
+                           const float* found_inf) = 0;
 
   // Gives the counters to the device, as in fused_cuda.h, and takes them back. The CPU does so too,
   // without graphs.
-  virtual std::string hold(const fastopt_counters* counters, const float* found_inf) = 0;
+  virtual std::string hold(const fastopt_counters* counters) = 0;
   virtual std::string set_hypers(const fastopt_hypers* hypers) = 0;
   virtual std::string read_counters(fastopt_counters* counters) = 0;
   virtual void release() = 0;

@@ -100,20 +100,24 @@ std::string FusedPlan::find_passes(uint32_t extras, Passes& passes) {
 }
 
 std::string FusedPlan::step(const fastopt_hypers* hypers, fastopt_counters* counters,
-                            const uint8_t* active, uint32_t extras) {
+                            const uint8_t* active, uint32_t extras, const at::Tensor& skip) {
   if (held_ && held_->extras != extras) return "the device counts steps of another kind";
+  if (skip.defined() && !held_) return "the counters are on the host";
+  if (skip.defined() &&
+      (skip.device() != tensors_.device() || skip.scalar_type() != at::kFloat || skip.numel() != 1))
+    return "what a step is skipped by is no number of float32 on " + tensors_.device().str();
+  const auto* found_inf = skip.defined() ? skip.const_data_ptr<float>() : nullptr;
   Passes passes;
   auto reason = find_passes(extras, passes);
   if (reason.empty()) reason = gather(passes, active, extras);
-  if (reason.empty()) reason = passes.callbacks->step(hypers, counters);
+  if (reason.empty()) reason = passes.callbacks->step(hypers, counters, found_inf);
   if (!reason.empty()) return reason;
   for (auto* plan : {passes.graded, passes.ungraded}) {
-    if (plan != nullptr) reason = plan->step(hypers, counters);
+    if (plan != nullptr) reason = plan->step(hypers, counters, found_inf);
     // Not to be returned: the callbacks would do all of it once more.
     if (!reason.empty()) throw std::runtime_error("Optimizer.step: stopped half-way, as " + reason);
   }
   announce(passes, extras);
-  if (held_) recorded_ = tables_of(passes);
   return {};
 }
 

@@ -45,9 +45,10 @@ class FusedPlan {
 
   // Steps the tensors that are `active` and have a gradient, and returns nothing; or says why the
   // kernels can't, and has changed nothing. `hypers` by group, `counters` and `active` by tensor,
-  // `extras` of `Extra`.
+  // `extras` of `Extra`. Where the device counts, the step does nothing if the number `skip` there
+  // isn't 0; it may be undefined.
   std::string step(const fastopt_hypers* hypers, fastopt_counters* counters, const uint8_t* active,
-                   uint32_t extras);
+                   uint32_t extras, const at::Tensor& skip);
 
   // The norm of all gradients taken together; nothing where one lies otherwise than the kernels
   // expect.
@@ -56,10 +57,12 @@ class FusedPlan {
   // ---- Steps that the device counts, which a graph can hold (fused_capture.cpp) ----
 
   // Gives the counters to the device for steps with these extras: from then on `step` leaves its
-  // `counters` alone. A step does nothing where the number `skip` on the device isn't 0.
-  std::string hold(uint32_t extras, const fastopt_counters* counters, const at::Tensor& skip);
-  // Writes what the last of these steps reads when a graph replays it, and tells autograd what that
-  // will write; or says why it would no longer be the step that is due.
+  // `counters` alone.
+  std::string hold(uint32_t extras, const fastopt_counters* counters);
+  // Hears that the last of these steps was recorded.
+  void note_recorded();
+  // Writes what the recorded step reads when a graph replays it, and tells autograd what that will
+  // write; or says why it would no longer be the step that is due.
   std::string prepare_replay(const fastopt_hypers* hypers, const uint8_t* active);
   // Copies the device's counters, and waits for them.
   std::string read_counters(fastopt_counters* counters);
@@ -90,10 +93,9 @@ class FusedPlan {
   struct Held {
     Passes passes;
     uint32_t extras;
-    at::Tensor skip;
   };
   std::optional<Held> held_;
-  // Where the last step with counters on the device found its tensors, pass by pass.
+  // Where the recorded step found its tensors, pass by pass.
   std::vector<fastopt_tensor> recorded_;
   std::vector<fastopt_tensor> tables_of(const Passes& passes) const;
 

@@ -138,7 +138,9 @@ class Fixture {
     plan = std::make_unique<CudaPlan>(std::move(list), tensors, std::move(made));
   }
 
-  void step() { plan->step(kHypers.data(), counters.data(), nullptr); }
+  void step(const float* found_inf = nullptr) {
+    plan->step(kHypers.data(), counters.data(), found_inf, nullptr);
+  }
 
   void expect_like_twins(double tolerance) {
     const auto& name = list_.name;
@@ -414,7 +416,7 @@ void the_device_counts_as_the_host_does() {
   for (const auto* name : {"NAdam", "torch's NAdam", "RAdam", "counting alone", "own momentum"}) {
     const auto number = case_number(name, FASTOPT_FLOAT64);
     Fixture<double, double> host(number), device(number);
-    device.plan->hold_counters(device.counters.data(), nullptr, nullptr);
+    device.plan->hold_counters(device.counters.data(), nullptr);
     for (int i = 0; i < 5; ++i) {
       host.step();
       device.step();
@@ -437,12 +439,12 @@ void the_device_counts_as_the_host_does() {
 
 void a_step_is_skipped_and_not_counted_where_a_gradient_is_infinite() {
   Nadam f;
-  float found_inf = 0;
-  f.plan->hold_counters(f.counters.data(), &found_inf, nullptr);
-  for (const float found : {0.f, 1.f, 0.f}) {
-    found_inf = found;
-    f.step();
-    if (found == 0) f.twin_step();
+  const float finite = 0, infinite = 1;
+  EXPECT(refuses<Refused>("hold the counters there first", [&] { f.step(&finite); }));
+  f.plan->hold_counters(f.counters.data(), nullptr);
+  for (const auto* found_inf : {&finite, &infinite, &finite}) {
+    f.step(found_inf);
+    if (found_inf == &finite) f.twin_step();
   }
   f.plan->read_counters(f.counters.data(), nullptr);
   f.expect_counted();
@@ -452,7 +454,7 @@ void a_step_is_skipped_and_not_counted_where_a_gradient_is_infinite() {
 // Replays see new hyper-parameters, and their own addresses whatever the plan did since.
 void a_captured_step_is_replayed() {
   Nadam f;
-  f.plan->hold_counters(f.counters.data(), nullptr, nullptr);
+  f.plan->hold_counters(f.counters.data(), nullptr);
   f.step();
   f.twin_step();
   f.gpu->capturing = true;
@@ -465,7 +467,7 @@ void a_captured_step_is_replayed() {
       auto others = f.arrays[7].g;
       for (auto& g : others) g += 1;
       f.plan->tensors()[7].grad = others.data() + f.arrays[7].offset;
-      f.plan->step(hypers.data(), f.counters.data(), nullptr);
+      f.plan->step(hypers.data(), f.counters.data(), nullptr, nullptr);
       for (auto& g : f.twins[7].g) g += 1;
       fused_twin::naive_step(f.twins, nadam(), hypers);
       for (auto& g : f.twins[7].g) g -= 1;
@@ -487,7 +489,7 @@ void what_a_graph_could_not_replay_is_refused() {
   EXPECT(
       refuses<Refused>("is being captured", [&] { f.plan->set_hypers(kHypers.data(), nullptr); }));
   EXPECT(refuses<Refused>("is being captured",
-                          [&] { f.plan->hold_counters(f.counters.data(), nullptr, nullptr); }));
+                          [&] { f.plan->hold_counters(f.counters.data(), nullptr); }));
   f.gpu->capturing = false;
   EXPECT(refuses<Refused>("hold them on the device first",
                           [&] { f.plan->read_counters(f.counters.data(), nullptr); }));

@@ -188,6 +188,44 @@ test.each<[string, (opt: Optimizer, params: Tensor[]) => unknown, string | undef
   for (const each of [opt, twin]) each.dispose();
 });
 
+test('steps outside the graph that the device skips leave it as it is', () => {
+  const skip = keep(zeros([], { device: testDevice }));
+  const flags = [0, 1].map((flag) => keep(zeros([], { device: testDevice }).add(flag)));
+  for (const options of [{ skip }, { zeroGrad: true }]) {
+    const both = begin((params) => Nadam(params, { lr: 0.1 }), options);
+    const { params, others, opt, twin, step } = both;
+    const go = (take: () => void, taken: boolean) => {
+      grade(params, 3);
+      grade(others, 3);
+      take();
+      if (taken) twin.step();
+      expectSame(both);
+    };
+    go(() => step.take(), true);
+    go(() => opt.stepUnless(flags[0]!), true);
+    go(() => opt.stepUnless(flags[1]!), false);
+    expect(step.ready()).toBeUndefined();
+    params[0]!.setData(params[0]!.clone());
+    go(() => opt.stepUnless(flags[0]!), true);
+    expect(step.ready()).toBe('a parameter, gradient or state is elsewhere than in the graph');
+    for (const each of [opt, twin]) each.dispose();
+  }
+  for (const each of [skip, ...flags]) each.dispose();
+});
+
+test("a number that a step can't be skipped by is told, and waited for", () => {
+  const { params, opt, twin, step } = begin((list) => SGD(list, { lr: 0.1, mom: 0.9 }));
+  step.end();
+  const before = values(params[1]!);
+  const odd = keep(zeros([], { device: testDevice, dtype: 'float64' }));
+  opt.stepUnless(odd.fill_(1));
+  expect(values(params[1]!)).toEqual(before);
+  opt.stepUnless(odd.fill_(0));
+  expect(values(params[1]!)).not.toEqual(before);
+  expect(opt.explain()).toMatch(/as what a step is skipped by is no number of float32 on /);
+  for (const each of [opt, twin, odd]) each.dispose();
+});
+
 test('why a step stays apart', () => {
   const params = make();
   grade(params, 1);

@@ -76,14 +76,14 @@ int32_t fastopt_cuda_plan_passes(const fastopt_cuda_plan* plan) { return plan->p
 fastopt_tensor* fastopt_cuda_plan_tensors(fastopt_cuda_plan* plan) { return plan->plan.tensors(); }
 
 const char* fastopt_cuda_plan_step(fastopt_cuda_plan* plan, const fastopt_hypers* hypers,
-                                   fastopt_counters* counters, void* stream) {
-  return reason_of([&] { plan->plan.step(hypers, counters, stream); });
+                                   fastopt_counters* counters, const float* found_inf,
+                                   void* stream) {
+  return reason_of([&] { plan->plan.step(hypers, counters, found_inf, stream); });
 }
 
 const char* fastopt_cuda_plan_hold_counters(fastopt_cuda_plan* plan,
-                                            const fastopt_counters* counters,
-                                            const float* found_inf, void* stream) {
-  return reason_of([&] { plan->plan.hold_counters(counters, found_inf, stream); });
+                                            const fastopt_counters* counters, void* stream) {
+  return reason_of([&] { plan->plan.hold_counters(counters, stream); });
 }
 
 const char* fastopt_cuda_plan_set_hypers(fastopt_cuda_plan* plan, const fastopt_hypers* hypers,

@@ -29,20 +29,21 @@ FASTOPT_API int32_t fastopt_cuda_plan_passes(const fastopt_cuda_plan* plan);
 FASTOPT_API fastopt_tensor* fastopt_cuda_plan_tensors(fastopt_cuda_plan* plan);
 
 // Steps all tensors, in the order of `stream` (a CUstream or cudaStream_t; null: the default one),
-// and doesn't wait. Steps of a plan must be ordered, as they share its buffers.
+// and doesn't wait. Steps of a plan must be ordered, as they share its buffers. Where the device
+// counts, a step is skipped, and not counted, if the float that `found_inf` points to there isn't
+// 0; it may be null.
 FASTOPT_API const char* fastopt_cuda_plan_step(fastopt_cuda_plan* plan,
                                                const fastopt_hypers* hypers,
-                                               fastopt_counters* counters, void* stream);
+                                               fastopt_counters* counters, const float* found_inf,
+                                               void* stream);
 
-// ---- Steps captured in a CUDA graph ----
+// ---- Steps that the device counts: captured in a CUDA graph, or skipped there ----
 
 // Gives the counters to the device, which from then on counts steps and leaves those of
-// `fastopt_cuda_plan_step` alone. Needed before a step is captured, and not while one is. A step is
-// skipped, and not counted, where the float that `found_inf` points to on the device isn't 0; it
-// may be null.
+// `fastopt_cuda_plan_step` alone. Needed before a step is captured, and not while one is.
 FASTOPT_API const char* fastopt_cuda_plan_hold_counters(fastopt_cuda_plan* plan,
                                                         const fastopt_counters* counters,
-                                                        const float* found_inf, void* stream);
+                                                        void* stream);
 
 // Sets what captured steps read when they are replayed: capturing ignores the `hypers` of a step.
 FASTOPT_API const char* fastopt_cuda_plan_set_hypers(fastopt_cuda_plan* plan,

@@ -53,11 +53,14 @@ CudaPlan::CudaPlan(ListOfCallbacks list, std::span<const fastopt_tensor> tensors
       gpu_hypers_(*gpu_, count_groups(tensors)),
       gpu_counters_(*gpu_, tensors.size()) {}
 
-void CudaPlan::step(const Hypers* hypers, Counters* counters, void* stream) {
+void CudaPlan::step(const Hypers* hypers, Counters* counters, const float* found_inf,
+                    void* stream) {
   const bool captured = gpu_->captures(stream);
   if (captured && !held_)
     throw Refused(
         "a step is captured while its counters are on the host; hold them on the device first");
+  if (found_inf && !held_)
+    throw Refused("the host can't count what the device skips; hold the counters there first");
   const auto idle = [](const fastopt_tensor& tensor) { return !tensor.grad; };
   if (std::all_of(tensors_.begin(), tensors_.end(), idle)) return;
   if (!held_) count(hypers, counters);
@@ -71,7 +74,7 @@ void CudaPlan::step(const Hypers* hypers, Counters* counters, void* stream) {
   }
   if (!captured) upload_blocks(stream);
   upload_table(captured, stream);
-  launch(stream);
+  launch(found_inf, stream);
   if (!held_) std::copy(counted_.begin(), counted_.end(), counters);
 }
 
@@ -139,7 +142,7 @@ void CudaPlan::upload_table(bool captured, void* stream) {
   uploaded_ = table_;
 }
 
-void CudaPlan::launch(void* stream) {
+void CudaPlan::launch(const float* found_inf, void* stream) {
   Args args{};
   args.tensors = gpu_table_.data();
   args.blocks = gpu_blocks_.data();
@@ -148,7 +151,7 @@ void CudaPlan::launch(void* stream) {
   args.counters = gpu_counters_.data();
   args.partial_sums = gpu_partial_sums_.data();
   args.sums = gpu_sums_.data();
-  args.found_inf = held_ ? found_inf_ : nullptr;
+  args.found_inf = found_inf;
   args.counts = held_;
   const auto tensors = std::ssize(tensors_), blocks = std::ssize(blocks_);
   const auto& stages = list_.stages.stages;
@@ -173,11 +176,10 @@ void CudaPlan::check_not_captured(void* stream) {
     throw Refused("the stream is being captured; do this before or after, not in the graph");
 }
 
-void CudaPlan::hold_counters(const Counters* counters, const float* found_inf, void* stream) {
+void CudaPlan::hold_counters(const Counters* counters, void* stream) {
   check_not_captured(stream);
   upload_blocks(stream);  // once, rather than in each graph
   gpu_counters_.upload({counters, tensors_.size()}, stream);
-  found_inf_ = found_inf;
   held_ = true;
 }
 

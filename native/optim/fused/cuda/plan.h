@@ -38,8 +38,8 @@ class CudaPlan {
   // As the functions of fused_cuda.h.
   int32_t passes() const { return list_.stages.passes(); }
   fastopt_tensor* tensors() { return tensors_.data(); }
-  void step(const Hypers* hypers, Counters* counters, void* stream);
-  void hold_counters(const Counters* counters, const float* found_inf, void* stream);
+  void step(const Hypers* hypers, Counters* counters, const float* found_inf, void* stream);
+  void hold_counters(const Counters* counters, void* stream);
   void set_hypers(const Hypers* hypers, void* stream);
   void read_counters(Counters* counters, void* stream);
   void release_counters() { held_ = false; }
@@ -51,7 +51,7 @@ class CudaPlan {
   void find_rows(const Hypers* hypers);
   void upload_blocks(void* stream);
   void upload_table(bool captured, void* stream);
-  void launch(void* stream);
+  void launch(const float* found_inf, void* stream);
 
   const ListOfCallbacks list_;
   const std::unique_ptr<Gpu> gpu_;
@@ -66,7 +66,6 @@ class CudaPlan {
   bool held_ = false;
   // A graph writes its own table when it is replayed, which nobody tells the plan.
   bool captured_ = false;
-  const float* found_inf_ = nullptr;
 
   GpuArray<DeviceTensor> gpu_table_;
   GpuArray<BlockPart> gpu_blocks_;
