@@ -27,9 +27,15 @@ import {
   type Tensor,
 } from '@fastopt/torch';
 
+/** Starts and stops the clock. */
+interface Clock {
+  readonly begin: () => void;
+  readonly end: () => void;
+}
+
 interface Contender {
-  /** Takes some training steps; the clock starts when it calls `begin`. */
-  readonly train: (steps: number, begin: () => void) => void | Promise<void>;
+  /** Takes some training steps by the clock. */
+  readonly train: (steps: number, clock: Clock) => void | Promise<void>;
   readonly explain: () => string | undefined;
 }
 
@@ -65,24 +71,29 @@ function lossOf(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Tensor
 function byLoop(model: nn.Module, x: Tensor, y: Tensor, isHalf: boolean): Contender {
   const opt = Nadam(model.parameters(), hypers);
   return {
-    train(steps, begin) {
-      begin();
+    train(steps, clock) {
+      clock.begin();
       for (let i = 0; i < steps; i++) {
         tidy(() => lossOf(model, x, y, isHalf).backward());
         opt.step();
         opt.zeroGrad();
       }
+      clock.end();
     },
     explain: () => opt.explain(),
   };
 }
 
-/** Calls a function before a batch: what a fit does once has been done by then, and batches that come ahead of their use have come. */
-class Clock extends Callback {
-  begin = (): void => {};
+/** Leaves out of the time what a fit does once: before the first batches have come, and after the last. */
+class Timing extends Callback {
+  clock: Clock | undefined;
 
   override beforeBatch({ iter }: Learner): void {
-    if (iter === warmUps) this.begin();
+    if (iter === warmUps) this.clock?.begin();
+  }
+
+  override afterBatch({ iter, nIter }: Learner): void {
+    if (iter + 1 === nIter) this.clock?.end();
   }
 }
 
@@ -101,14 +112,14 @@ function byLearner(
   };
   const optFunc = (params: optim.Params) => Nadam(params, hypers);
   const lossFunc = nn.crossEntropy;
-  const clock = new Clock();
-  const learn = new Learner({ train }, model, { lossFunc, optFunc, progress: false, cbs: clock });
+  const timing = new Timing();
+  const learn = new Learner({ train }, model, { lossFunc, optFunc, progress: false, cbs: timing });
   if (isHalf) learn.toBf16();
   if (inGraph) learn.capture();
   return {
-    async train(steps, begin) {
+    async train(steps, clock) {
       train.length = warmUps + steps;
-      clock.begin = begin;
+      timing.clock = clock;
       await learn.fit(1);
     },
     explain: () => `${learn.explain()}. ${learn.opt?.explain() ?? ''}`,
@@ -134,14 +145,16 @@ function prepare(how: string, precision: string, batch: number, size: number) {
 /** Returns the milliseconds of one of some steps, as the GPU's clock saw them. */
 async function measure({ train }: Contender, steps: number): Promise<number> {
   if (device === 'cpu') {
-    let start = NaN;
-    await train(steps, () => (start = performance.now()));
-    return (performance.now() - start) / steps;
+    let [start, end] = [NaN, NaN];
+    await train(steps, {
+      begin: () => (start = performance.now()),
+      end: () => (end = performance.now()),
+    });
+    return (end - start) / steps;
   }
   const start = new cuda.Event({ enableTiming: true });
   const end = new cuda.Event({ enableTiming: true });
-  await train(steps, () => start.record());
-  end.record();
+  await train(steps, { begin: () => start.record(), end: () => end.record() });
   end.synchronize();
   return start.elapsedTime(end) / steps;
 }
