@@ -267,13 +267,13 @@ def header(device):
 
 
 def first_plan(library, device):
-    """The seconds to make a plan: with an empty cache of kernels, and with a full one."""
+    """The seconds to make a plan of a list that nvcc had no part in: with an empty cache of kernels, and with a full one."""
     tensors = tensors_on(device, [64], torch.float32, torch.float32)
     with tempfile.TemporaryDirectory() as cache:
         taken = []
         for _ in range(2):
             start = time.perf_counter()
-            CudaPlan(library, NADAM, *tensors, cache=cache.encode())
+            CudaPlan(library, LISTS["NAdam scaled and zeroed"], *tensors, cache=cache.encode())
             taken.append(time.perf_counter() - start)
     return dict(zip(["compiled", "recalled"], taken))
 
@@ -299,17 +299,24 @@ def main():
     device = torch.device("cuda", torch.cuda.current_device())
     checks = {**check_lists(library, device), **check_torch(library, device), **check_graph(library, device)}
     show("differences, relative", checks)
-    names = launches(CudaPlan(library, NADAM, *tensors_on(device, [64, 5000], torch.float32, torch.float32)))
-    report = {**header(device), "rounds": options.rounds, "checks": checks, "launches": names, "results": {}}
-    report["plan"] = first_plan(library, device)
-    print(f"\none step launches {names}; a plan takes {report['plan']} s")
+    report = {**header(device), "rounds": options.rounds, "checks": checks, "plan": first_plan(library, device), "results": {}}
+    print(f"\na plan takes {report['plan']} s")
+
+    def write():
+        if options.output:
+            options.output.write_text(json.dumps(report, indent=2) + "\n")
+
     for shape in options.only or SHAPES:
         sizes = SHAPES[shape]
         results = measure(contenders(library, device, sizes), options.rounds, sum(sizes))
         report["results"][shape] = results
         show(f"{shape} on {report['gpu']}", results)
-        if options.output:
-            options.output.write_text(json.dumps(report, indent=2) + "\n")
+        write()
+    # Last, as what the profiler leaves behind makes each launch slower.
+    plan = CudaPlan(library, NADAM, *tensors_on(device, [64, 5000], torch.float32, torch.float32))
+    report["launches"] = launches(plan)
+    print(f"\none step launches {report['launches']}")
+    write()
     failed = [name for name, row in checks.items() if not row["passed"]]
     if failed:
         sys.exit(f"cuda.py: differ too much: {'; '.join(failed)}")
