@@ -66,11 +66,14 @@ export function requireLoadable(root: string): void {
   const { lines, problem } = probeAddon(addonPath(root));
   if (problem === undefined) return;
   const { libtorch } = readManifest(root) ?? {};
+  const remedy =
+    lines.length > 0
+      ? 'install what is missing, or name its folder in LD_LIBRARY_PATH'
+      : 'set FASTOPT_LIBTORCH to another libtorch';
   throw new SetupError(
-    [
-      `The addon was built against ${libtorch?.path}, but ${problem}: set FASTOPT_LIBTORCH to another libtorch`,
-      ...lines,
-    ].join('\n'),
+    [`The addon was built against ${libtorch?.path}, but ${problem}: ${remedy}`, ...lines].join(
+      '\n',
+    ),
   );
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Libtorch } from '../internal/libtorch';
 import { SetupError } from './error';
@@ -37,9 +38,10 @@ export function requireBuildTools(env: NodeJS.ProcessEnv = process.env): void {
 export function missingLibraries(library: string): string[] {
   if (process.platform !== 'linux') return [];
   const lines = outputOf('ldd', [library])?.split('\n') ?? [];
-  return lines
+  const names = lines
     .filter((line) => line.includes('not found'))
     .map((line) => line.replace('=> not found', '').trim());
+  return [...new Set(names)];
 }
 
 /**
@@ -48,11 +50,18 @@ export function missingLibraries(library: string): string[] {
  * @throws SetupError naming what is missing.
  */
 export function requireLibraries({ path, version, cuda }: Libtorch): void {
-  const missing = missingLibraries(join(path, 'lib', `libtorch_${cuda ? 'cuda' : 'cpu'}.so`));
+  const folder = join(path, 'lib');
+  const missing = missingLibraries(join(folder, `libtorch_${cuda ? 'cuda' : 'cpu'}.so`)).filter(
+    // What lies beside it is found by way of the addon.
+    (name) => !existsSync(join(folder, name)),
+  );
   if (missing.length === 0) return;
-  const what = cuda ? "CUDA's toolkit and cuDNN" : 'them';
+  const isPart = missing.some((name) => /^lib(c10|torch)/.test(name));
+  const remedy = isPart
+    ? 'unpack or install it again, as it is not whole'
+    : `install ${cuda ? "CUDA's toolkit and cuDNN" : 'them'}, or name their folders in LD_LIBRARY_PATH`;
   throw new SetupError(
-    `libtorch ${version} in ${path} needs what is not found: ${missing.join(', ')}: install ${what}, or name their folders in LD_LIBRARY_PATH`,
+    `libtorch ${version} in ${path} needs what is not found: ${missing.join(', ')}: ${remedy}`,
   );
 }
 

@@ -41,6 +41,10 @@ test('a set-up does not end well with an addon that does not load', () => {
   machine.file('build/Release/manifest.json', '{"libtorch": {"path": "/x"}}');
   expect(() => requireLoadable(machine.folder)).toThrow(SetupError);
   expect(() => requireLoadable(machine.folder)).toThrow(
-    /^The addon was built against \/x, but the addon does not load: Error: .*: set FASTOPT_LIBTORCH to another libtorch/,
+    /^The addon was built against \/x, but the addon does not load: Error: .*: set FASTOPT_LIBTORCH to another libtorch$/,
+  );
+  machine.tool('ldd', 'for i in 1 2; do echo "  libcudart.so.13 => not found"; done');
+  expect(() => requireLoadable(machine.folder)).toThrow(
+    /: install what is missing, or name its folder in LD_LIBRARY_PATH\nMissing library: libcudart\.so\.13$/,
   );
 });

@@ -129,12 +129,19 @@ test('names the libraries that a libtorch lacks before it compiles', async () =>
   machine.file('.libtorch/torch/lib/libtorch_cuda.so', '');
   machine.tool(
     'ldd',
-    `test "$1" = ${path}/lib/libtorch_cuda.so && echo '  libcudart.so.13 => not found'`,
+    `
+      test "$1" = ${path}/lib/libtorch_cuda.so || exit 1
+      for name in libcudart.so.13 libtorch_cpu.so; do echo "  $name => not found"; done
+    `,
   );
   await expect(setUp(root, options)).rejects.toThrow(
     new SetupError(
       `libtorch 2.14.1+cu130 in ${path} needs what is not found: libcudart.so.13: install CUDA's toolkit and cuDNN, or name their folders in LD_LIBRARY_PATH`,
     ),
+  );
+  machine.tool('ldd', "echo '  libc10.so => not found'");
+  await expect(setUp(root, options)).rejects.toThrow(
+    /needs what is not found: libc10\.so: unpack or install it again, as it is not whole$/,
   );
   expect(builds()).toBe(0);
 });
