@@ -32,22 +32,14 @@
       # Before Node's own headers, whose experimental Node-API declares other types.
       "include_dirs+": ["native", "<!(node scripts/gyp.cjs headers)"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
-      "cflags_cc": [
-        "<!@(node scripts/gyp.cjs cflags)",
-        "-isystem<(libtorch)/include",
-        "-isystem<(libtorch)/include/torch/csrc/api/include"
-      ],
+      "cflags_cc": ["<!@(node scripts/gyp.cjs cflags)"],
       "ldflags": ["-L<(libtorch)/lib", "-Wl,-rpath,<(libtorch)/lib", "-Wl,--no-as-needed"],
       "libraries": ["<!@(node scripts/gyp.cjs libraries)"],
       "xcode_settings": {
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
         "GCC_ENABLE_CPP_RTTI": "YES",
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
-        "OTHER_CPLUSPLUSFLAGS": [
-          "<!@(node scripts/gyp.cjs cflags)",
-          "-isystem<(libtorch)/include",
-          "-isystem<(libtorch)/include/torch/csrc/api/include"
-        ],
+        "OTHER_CPLUSPLUSFLAGS": ["<!@(node scripts/gyp.cjs cflags)"],
         "OTHER_LDFLAGS": ["-L<(libtorch)/lib", "-Wl,-rpath,<(libtorch)/lib"]
       }
     },

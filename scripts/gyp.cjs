@@ -1,6 +1,6 @@
 'use strict';
 // What binding.gyp needs to know: the libtorch at hand, and the lists in native/build.json. Needs `npm run build` in a checkout.
-const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+const { existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const root = join(__dirname, '..');
@@ -9,14 +9,35 @@ const compiled = [join(root, 'dist'), join(root, 'build/tools/lib')].find((folde
 );
 if (compiled === undefined) throw new Error('binding.gyp: run "npm run build" first');
 const build = require('../native/build.json');
-const { findLibtorch } = require(join(compiled, 'internal/libtorch.js'));
+const { describePlaces, findLibtorch } = require(join(compiled, 'internal/libtorch.js'));
 const { projectRoot } = require(join(compiled, 'internal/root.js'));
 const { describeBuild, writeManifest } = require(join(compiled, 'setup/build.js'));
+const { SetupError } = require(join(compiled, 'setup/error.js'));
+const { requireLibraries } = require(join(compiled, 'setup/tools.js'));
 
 function libtorch() {
   const { found, places } = findLibtorch(projectRoot(root));
-  if (!found) throw new Error(`binding.gyp: no libtorch was found: ${JSON.stringify(places)}`);
+  if (!found)
+    throw new SetupError(
+      `No libtorch was found. "npx fastopt setup" fetches one. Searched:\n${describePlaces(places)}`,
+    );
   return found;
+}
+
+// Only graphs need CUDA's headers: those of the packages beside a wheel, or of a toolkit.
+function cudaHeaders() {
+  const { path, cuda } = libtorch();
+  if (!cuda) return [];
+  const packages = join(path, '../nvidia');
+  const names = existsSync(packages) ? readdirSync(packages) : [];
+  const folders = [
+    join(path, '../triton/backends/nvidia'),
+    ...names.filter((name) => name.startsWith('cu')).map((name) => join(packages, name)),
+    ...(process.env.CUDA_HOME ? [process.env.CUDA_HOME] : []),
+    '/usr/local/cuda',
+  ];
+  const headers = folders.map((folder) => join(folder, 'include'));
+  return headers.filter((folder) => existsSync(join(folder, 'crt/host_config.h'))).slice(0, 1);
 }
 
 function isKernel(source) {
@@ -24,13 +45,24 @@ function isKernel(source) {
 }
 
 const answers = {
-  libtorch: () => [libtorch().path],
+  libtorch: () => {
+    requireLibraries(libtorch());
+    return [libtorch().path];
+  },
   libraries: () =>
     ['torch', 'torch_cpu', 'c10', ...(libtorch().cuda ? ['torch_cuda', 'c10_cuda'] : [])].map(
       (name) => `-l${name}`,
     ),
-  defines: () => [...build.defines, `_GLIBCXX_USE_CXX11_ABI=${libtorch().cxx11Abi}`],
-  cflags: () => build.cflags,
+  defines: () => [
+    ...build.defines,
+    `_GLIBCXX_USE_CXX11_ABI=${libtorch().cxx11Abi}`,
+    ...cudaHeaders().map(() => 'FASTOPT_CUDA_HEADERS'),
+  ],
+  cflags: () => {
+    const include = join(libtorch().path, 'include');
+    const folders = [include, join(include, 'torch/csrc/api/include'), ...cudaHeaders()];
+    return [...build.cflags, ...folders.map((folder) => `-isystem${folder}`)];
+  },
   sources: () => build.sources.filter((source) => !isKernel(source)),
   kernel_sources: () => build.sources.filter(isKernel),
   kernel_cflags: () => [...build.cflags, ...build.kernel_cflags],
@@ -49,4 +81,10 @@ const answers = {
   },
 };
 
-console.log(answers[process.argv[2]]().join(' '));
+try {
+  console.log(answers[process.argv[2]]().join(' '));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
