@@ -24,14 +24,16 @@ import {
   randomFlip,
   SchedLin,
   Scope,
+  setDefaultDevice,
   SGD,
   splitByName,
+  tensor,
   tidy,
   trainableParams,
   type Optimizer,
 } from '../lib/index';
 import { withoutGpu } from './support/cuda';
-import { failure, tinyLearner } from './learner/tiny';
+import { failure, tinyLearner, weights } from './learner/tiny';
 import { thrown } from './support/tensors';
 
 // What no type lets through, but a program without types may pass.
@@ -65,6 +67,7 @@ test.each<[string, () => unknown]>([
   ['noGrad: expected a function', () => noGrad(any(undefined))],
   ['enableGrad: expected a function', () => enableGrad(any(undefined))],
   ['tidy: expected a function', () => tidy(any(undefined))],
+  ['tidy: expected a synchronous function', () => tidy(async () => Promise.resolve())],
   ['Scope.run: expected a function', () => new Scope().run(any(undefined))],
   ['Scope.adopt: expected a Tensor, got 5', () => new Scope().adopt(any(5))],
   ['cuda.setDevice: expected a GPU', () => cuda.setDevice(any(symbol))],
@@ -101,6 +104,12 @@ test.each<[string, () => unknown]>([
     () => optim.statCallback({ state: any('a') }, () => ({})),
   ],
   ['Learner: expected data loaders { train, valid }', () => learner(null)],
+  [
+    "Learner: lr: expected a number, numbers or a slice, got '1'",
+    () => tinyLearner({ lr: any('1') }),
+  ],
+  ['Learner: lr: expected a number, numbers or a slice', () => tinyLearner({ lr: [1, any('1')] })],
+  ['Learner: wd: expected a number, numbers or a slice', () => tinyLearner({ wd: NaN })],
   ['Learner: optFunc: expected a function', () => tinyLearner({ optFunc: any('Adam') })],
   ['Learner: trainBn: expected true or false', () => tinyLearner({ trainBn: any(1) })],
   ['Learner: expected metrics, functions such as', () => tinyLearner({ metrics: any(5) })],
@@ -118,12 +127,51 @@ test.each<[string, () => unknown]>([
   ['getSubmodule: expected the name of a module', () => linear().getSubmodule(any(symbol))],
   ['Sequential: expected a Module, got null', () => new nn.Sequential(any(null))],
   ['init: expected the mode', () => nn.init.kaimingNormal_(ones([2, 2]), { mode: any('fan_in') })],
+  [
+    "kaimingNormal_: expected a to be a number, got 'x'",
+    () => nn.init.kaimingNormal_(ones([2, 2]), { a: any('x') }),
+  ],
+  [
+    'kaimingUniform_: expected a to be a number',
+    () => nn.init.kaimingUniform_(ones([2, 2]), { a: any('x') }),
+  ],
+  ['init: expected gain to be a number', () => nn.init.xavierNormal_(ones([2, 2]), any('x'))],
+  ["expected a device such as 'cpu' or 'cuda:0', got 'mps'", () => setDefaultDevice(any('mps'))],
+  [
+    "expected a device such as 'cpu' or 'cuda:0', got 'cpu:1'",
+    () => setDefaultDevice(any('cpu:1')),
+  ],
+  ["ones: expected a device such as 'cpu'", () => ones([1], { device: any('mps') })],
+  [
+    "expected a device such as 'cpu' or 'cuda:0', got 'cpu:1'",
+    () => tensor([1], { device: any('cpu:1') }),
+  ],
+  [
+    "index.Tensor: argument 'indices': expected at least one tensor, got an array of length 1",
+    () => ones([1]).index([null]),
+  ],
+  [
+    "index_put_: argument 'indices': expected at least one tensor",
+    () => ones([1]).indexPut_([null, null], ones([1])),
+  ],
 ])('%s', (message, call) => {
   const { code, message: got } = thrown(call);
   expect({ code, message: got.slice(0, message.length) }).toEqual({
     code: 'ERR_TORCH_ARGUMENT',
     message,
   });
+});
+
+test('a flag that is none is refused before anything is trained', async () => {
+  const learn = tinyLearner();
+  const before = weights(learn);
+  for (const work of [
+    learn.fit(1, { resetOpt: any('no') }),
+    learn.fitOneCycle(1, { resetOpt: any(0) }),
+    learn.fineTune(1, { resetOpt: any(null) }),
+  ])
+    expect((await failure(work)).message).toMatch(/: resetOpt: expected true or false, got/);
+  expect(weights(learn)).toEqual(before);
 });
 
 test('a signal that is none is refused before anything is trained', async () => {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { isNumber } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { tensor } from '../tensor/create';
 import type { Device } from '../tensor/dtype';
@@ -13,7 +14,6 @@ function perChannel(values: readonly number[], device: Device): Tensor {
 }
 
 function checkNumbers(name: string, values: unknown): void {
-  const isNumber = (value: unknown): boolean => typeof value === 'number';
   if (Array.isArray(values) && values.length > 0 && values.every(isNumber)) return;
   throw new ArgumentError(
     `normalizeImages: expected ${name} of one number for each channel, got ${inspect(values, { depth: 0 })}`,

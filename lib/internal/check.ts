@@ -21,6 +21,11 @@ export function checkFlags(where: string, options: object, names: readonly strin
   }
 }
 
+/** Tells whether a value is a number, NaN among them. */
+export function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
+
 /** Tells whether a value has properties by name; a list or a function has others. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -41,7 +46,7 @@ export function checkName(where: string, value: unknown): void {
 /** Refuses values that are given and no numbers; their names are in the error. */
 export function checkNumbers(where: string, values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
-    if (value === undefined || typeof value === 'number') continue;
+    if (value === undefined || isNumber(value)) continue;
     throw new ArgumentError(
       `${where}: expected ${name} to be a number, got ${inspect(value, { depth: 0 })}`,
     );

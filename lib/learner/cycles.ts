@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkNumbers } from '../internal/check';
+import { checkFlags, checkNumbers } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { slice, type HyperValue, type Optimizer } from '../optim';
@@ -190,6 +190,7 @@ export async function fineTune(
     ...rest
   } = options;
   checkNumbers('fineTune', { baseLr, freezeEpochs, lrMult, pctStart, div });
+  checkFlags('fineTune', options, ['resetOpt']);
   const { resetOpt: _, startEpoch: __, ...first } = rest;
   learn.freeze();
   await fitOneCycle(learn, freezeEpochs, { ...first, lrMax: slice(baseLr), pctStart: 0.99 });

@@ -1,6 +1,6 @@
 import { isAvailable } from '../cuda';
 import { checkLoader, type DataLoaders } from '../data/types';
-import { checkFlag } from '../internal/check';
+import { checkFlag, checkFlags } from '../internal/check';
 import { BusyError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import type { Module } from '../nn/module';
@@ -261,6 +261,7 @@ export class Learner extends TrainingState {
     const { lr = this.lr, wd = this.wd, startEpoch = 0, signal } = options;
     checkEpochs('fit', nEpoch);
     checkEpochs('fit: startEpoch', startEpoch);
+    checkFlags('fit', options, ['resetOpt']);
     checkSignal('fit', signal);
     await this.#withCbs('fit', listOf(options.cbs), async () => {
       const opt = options.resetOpt || !this.opt ? this.createOpt() : this.opt;

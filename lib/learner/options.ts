@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 import type { Loader } from '../data/types';
-import { checkFlags, checkFunction, isRecord } from '../internal/check';
+import { checkFlags, checkFunction, isNumber, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import type { Module } from '../nn/module';
 import type { HyperValue, OptFunc, Params } from '../optim';
+import { checkHyperValue } from '../optim/hypers';
+import { isIterable } from '../optim/iterable';
 import type { Device } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Callback } from './callback';
@@ -105,17 +107,10 @@ export const learnerOptionHints = {
   },
 };
 
-/** Lists one or several. */
+/** Lists one or several; what is no object is refused as one of the list. */
 export function listOf<T extends object>(value: OneOrMore<T> | undefined): T[] {
   if (value === undefined) return [];
   return isIterable(value) ? [...value] : [value];
-}
-
-// What isn't even an object is refused as one of the list.
-function isIterable<T extends object>(value: OneOrMore<T>): value is Iterable<T> {
-  const given: unknown = value;
-  if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) return false;
-  return typeof given[Symbol.iterator] === 'function';
 }
 
 /** Refuses what is no signal; none is given where it is undefined. */
@@ -132,15 +127,16 @@ export function checkSignal(where: string, signal: unknown): void {
 /** Refuses options of `new Learner` that are given and of another type. */
 export function checkLearnerOptions(options: LearnerOptions): void {
   checkFlags('Learner', options, ['wdBnBias', 'trainBn', 'channelsLast', 'progress']);
-  const { optFunc, splitter, moms } = options;
+  const { optFunc, splitter, moms, lr, wd } = options;
   if (optFunc !== undefined) checkFunction('Learner: optFunc', optFunc);
   if (splitter !== undefined) checkFunction('Learner: splitter', splitter);
   if (moms !== undefined) checkMoms('Learner', moms);
+  if (lr !== undefined) checkHyperValue('Learner: lr', lr);
+  if (wd !== undefined) checkHyperValue('Learner: wd', wd);
 }
 
 /** Refuses what are no three momenta. */
 export function checkMoms(where: string, moms: unknown): void {
-  const isNumber = (mom: unknown): boolean => typeof mom === 'number';
   if (Array.isArray(moms) && moms.length === 3 && moms.every(isNumber)) return;
   throw new ArgumentError(
     `${where}: expected three numbers as moms, such as [0.95, 0.85, 0.95], got ${inspect(moms, { depth: 0 })}`,

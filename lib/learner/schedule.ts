@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkFunction, checkNumbers } from '../internal/check';
+import { checkFunction, checkNumbers, isNumber } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 
 /** A value, or one for each parameter group. */
@@ -38,7 +38,7 @@ export function schedPoly(start: number, end: number, power: number, position: n
 function toList(where: string, value: ScheduleValue): readonly number[] {
   const list: unknown = typeof value === 'number' ? [value] : value;
   const isNumbers = (given: unknown): given is readonly number[] =>
-    Array.isArray(given) && given.every((each) => typeof each === 'number');
+    Array.isArray(given) && given.every(isNumber);
   if (isNumbers(list)) return list;
   throw new ArgumentError(
     `${where}: expected a number, or one for each parameter group, got ${inspect(value, { depth: 1 })}`,

@@ -68,6 +68,7 @@ function kaimingStd(
 }
 
 function xavierStd(weight: Tensor, gain: number): number {
+  checkNumbers('init', { gain });
   const { fanIn, fanOut } = calculateFans(weight);
   return gain * Math.sqrt(2 / (fanIn + fanOut));
 }
@@ -100,12 +101,14 @@ export function ones_(tensor: Tensor): Tensor {
 /** Fills a weight with normal random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
 export function kaimingNormal_(weight: Tensor, options: KaimingOptions = {}): Tensor {
   checkOptions('kaimingNormal_', options, kaimingNames);
+  checkNumbers('kaimingNormal_', { a: options.a });
   return normal_(weight, 0, kaimingStd(weight, options), generatorOf(options));
 }
 
 /** Fills a weight with uniform random numbers of standard deviation `gain / sqrt(fan)`. Source: He et al. 2015. */
 export function kaimingUniform_(weight: Tensor, options: KaimingOptions = {}): Tensor {
   checkOptions('kaimingUniform_', options, kaimingNames);
+  checkNumbers('kaimingUniform_', { a: options.a });
   const bound = Math.sqrt(3) * kaimingStd(weight, options);
   return uniform_(weight, -bound, bound, generatorOf(options));
 }

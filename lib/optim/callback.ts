@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { checkFlags, checkRecord, isRecord } from '../internal/check';
+import { checkFlags, checkRecord, isNumber, isRecord } from '../internal/check';
 import { ArgumentError } from '../internal/errors';
 import { checkOptions } from '../internal/options';
 import { noGrad } from '../tensor/autograd';
@@ -101,7 +101,6 @@ export function checkCallback(value: unknown): void {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
-const isNumber = (value: unknown): boolean => typeof value === 'number';
 
 /** Refuses a declaration with a part of another type. */
 export function checkDeclaration(where: string, declaration: Readonly<Record<string, unknown>>) {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { isNumber } from '../internal/check';
 import { ArgumentError, UnknownOptionError } from '../internal/errors';
 import { isDeclared, type DeclaredCallback } from './callback';
 import { isIterable } from './iterable';
@@ -32,20 +33,26 @@ export const hyperHints: Readonly<Record<string, string>> = {
   trust_coefficient: 'trust_coeff',
 };
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && !Number.isNaN(value);
+// Lists one or several numbers.
+function listed(given: unknown): number[] | undefined {
+  const values: unknown[] = isIterable(given) ? [...given] : [given];
+  return values.every(isNumber) && !values.some(Number.isNaN) ? values : undefined;
+}
+
+function notNumbers(where: string, value: unknown): ArgumentError {
+  const got = inspect(value, { depth: 0 });
+  return new ArgumentError(`${where}: expected a number, numbers or a slice, got ${got}`);
+}
+
+/** Refuses what is no value of a hyper-parameter, however many groups there are. */
+export function checkHyperValue(where: string, value: unknown): void {
+  if (!(value instanceof Slice) && !listed(value)) throw notNumbers(where, value);
 }
 
 /** Gives each of `groups` groups its value of one hyper-parameter. */
 export function spreadHyper(name: string, value: HyperValue, groups: number): number[] {
-  const given = value instanceof Slice ? spreadSlice(value, groups) : value;
-  const values: unknown[] = isIterable(given) ? [...given] : [given];
-  if (!values.every(isNumber)) {
-    const got = inspect(value, { depth: 0 });
-    throw new ArgumentError(
-      `setHyper('${name}'): expected a number, numbers or a slice, got ${got}`,
-    );
-  }
+  const values = listed(value instanceof Slice ? spreadSlice(value, groups) : value);
+  if (!values) throw notNumbers(`setHyper('${name}')`, value);
   const [only] = values;
   if (values.length === 1 && only !== undefined) return new Array<number>(groups).fill(only);
   if (values.length === groups) return values;

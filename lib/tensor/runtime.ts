@@ -19,7 +19,7 @@ export function getNumThreads(): number {
  * Source: PyTorch's `set_default_device`.
  * @param device `'cuda'` is the GPU that is current when a tensor is made; without one, as at first, it is the CPU. A tensor of
  *   another device that `tensor` copies goes there too, but not to the CPU.
- * @throws CudaUnavailableError where there is no such GPU.
+ * @throws CudaUnavailableError where there is no such GPU; ArgumentError for another device that libtorch hasn't.
  * @example
  * ```ts
  * setDefaultDevice('cuda');
@@ -27,7 +27,7 @@ export function getNumThreads(): number {
  * ```
  */
 export function setDefaultDevice(device?: Device): void {
-  native.setDefaultDevice(device === 'cpu' ? undefined : device);
+  native.setDefaultDevice(device);
 }
 
 /** Returns where tensors are made when no `device` is given: `'cpu'`, or what `setDefaultDevice` has set, by its index. */

@@ -145,7 +145,7 @@ export function tidy<T>(body: () => T): T {
   const outer = current;
   const scope = new Scope();
   try {
-    const result = scope.run(body);
+    const result = scope.run(() => refusePromise('tidy', body()));
     forEachTensor(result, (tensor) => {
       if (Scoped.ownerOf(tensor) !== scope) return;
       if (outer) outer.adopt(tensor);

@@ -52,6 +52,7 @@ napi_value num_threads(Call& call) { return js_number(call, at::get_num_threads(
 napi_value set_default_device(Call& call) {
   std::optional<at::Device> device;
   if (!is_nullish(call, call[0])) device = device_of(string_of(call, call[0], "setDefaultDevice"));
+  if (device && device->is_cpu()) device.reset();
   call.data()->default_device = device;
   return call.undefined();
 }

@@ -1,5 +1,7 @@
 #include <ATen/core/jit_type.h>
 
+#include <algorithm>
+
 #include "core/names.h"
 #include "glue/refuse.h"
 
@@ -172,7 +174,16 @@ c10::IValue argument_of(const Call& call, napi_value value, const c10::Argument&
     return result;
   }
   const auto element_type = type->expectRef<c10::ListType>().getElementType();
-  if (is_array(call, value)) return list_argument(call, value, element_type, where);
+  if (is_array(call, value)) {
+    auto list = list_argument(call, value, element_type, where);
+    // libtorch takes for granted that one of them is there.
+    if (argument.name() == "indices" && list.isOptionalTensorList()) {
+      const auto indices = list.toOptionalTensorVector();
+      if (std::none_of(indices.begin(), indices.end(), [](const auto& each) { return each; }))
+        refuse(call, value, where, "at least one tensor");
+    }
+    return list;
+  }
   if (auto list = repeated(call, value, *element_type, argument.N().value_or(1))) return *list;
   refuse(call, value, where, type->str());
 }

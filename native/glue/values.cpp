@@ -1,3 +1,5 @@
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
 #include <cmath>
 
 #include "core/cuda.h"
@@ -155,7 +157,12 @@ static void require_cuda(const std::string& name, int64_t index) {
 
 at::Device device_of(const std::string& name) {
   const auto device = parse_device(name);
-  if (device.is_cuda()) require_cuda(name, device.index());
+  if (device.is_cuda()) {
+    require_cuda(name, device.index());
+  } else if (device.index() > 0 || !c10::impl::hasDeviceGuardImpl(device.type())) {
+    throw Refusal("expected a device such as 'cpu' or 'cuda:0', got '" + name +
+                  "', which this libtorch doesn't have");
+  }
   return device;
 }
 
