@@ -36,6 +36,8 @@ function isAddonInfo(value: unknown): value is AddonInfo {
 export function probeAddon(addon: string): Diagnosis {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', PROBE, addon], {
     encoding: 'utf8',
+    // Else what a libtorch of another ABI lacks would show only where it is called.
+    env: { ...process.env, LD_BIND_NOW: '1' },
   });
   if (status === 0) {
     const info: unknown = JSON.parse(stdout);

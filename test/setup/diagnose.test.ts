@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { addonPath, readManifest } from '../../lib/internal/manifest';
 import { packageRoot } from '../../lib/internal/root';
 import { SetupError } from '../../lib/setup/error';
@@ -34,6 +36,24 @@ test('reports what the loader says', () => {
   expect(probeAddon(addon).problem).toMatch(/^the addon does not load: Error: .*addon\.node/);
   expect(probeAddon(addonPath(packageRoot())).problem).toBeUndefined();
   expect(() => requireLoadable(packageRoot())).not.toThrow();
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('reports a function that libtorch lacks before it is called', () => {
+  const source = machine.file(
+    'late.cpp',
+    `
+      extern "C" void of_another_abi();
+      extern "C" void call() { of_another_abi(); }
+      extern "C" void* napi_register_module_v1(void*, void* exports) { return exports; }
+    `,
+  );
+  machine.tool('build', `c++ -shared -fPIC ${source} -o ${machine.folder}/late.node`);
+  execFileSync('build', { env: process.env });
+  expect(probeAddon(join(machine.folder, 'late.node')).problem).toMatch(
+    /^the addon does not load: Error: .*undefined symbol: of_another_abi/,
+  );
 });
 
 test('a set-up does not end well with an addon that does not load', () => {
