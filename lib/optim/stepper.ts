@@ -1,7 +1,7 @@
 import { ArgumentError } from '../internal/errors';
 import { noGrad } from '../tensor/autograd';
 import { Scope } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { isDeclared } from './callback';
 import { CapturedStep, type CaptureOptions } from './captured-step';
 import {
@@ -109,6 +109,7 @@ export class Stepper {
    * @returns whether it did.
    */
   stepUnless(skip: Tensor, run: FusedRun, reason: string | undefined): boolean {
+    checkTensor('Optimizer.stepUnless', skip);
     this.#waited = reason ?? this.#stepHeld(skip, run) ?? '';
     if (this.#waited !== '') return false;
     [this.#extras, this.#reason] = [noExtras, ''];

@@ -50,7 +50,7 @@ onLinux('reports a function that libtorch lacks before it is called', () => {
     `,
   );
   machine.tool('build', `c++ -shared -fPIC ${source} -o ${machine.folder}/late.node`);
-  execFileSync('build', { env: process.env });
+  execFileSync(join(machine.folder, 'bin/build'));
   expect(probeAddon(join(machine.folder, 'late.node')).problem).toMatch(
     /^the addon does not load: Error: .*undefined symbol: of_another_abi/,
   );
