@@ -25,6 +25,9 @@ function nativeFiles(): string[] {
   });
 }
 
+// What users' compilers see, from which internal members are stripped.
+const declarations = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'node16'];
+
 function steps(fix: boolean): Record<string, string[][]> {
   const clangFormat = bin(
     '@wasm-fmt/clang-format/clang-format-cli.cjs',
@@ -37,7 +40,10 @@ function steps(fix: boolean): Record<string, string[][]> {
       [...clangFormat, ...nativeFiles()],
     ],
     lint: [bin('eslint/bin/eslint.js', ...(fix ? ['--fix'] : []), '.'), tool('native-layers.js')],
-    types: [bin('typescript/bin/tsc', '--project', 'tsconfig.json')],
+    types: [
+      bin('typescript/bin/tsc', '--project', 'tsconfig.json'),
+      bin('typescript/bin/tsc', ...declarations, 'dist/index.d.ts', 'dist/index.d.mts'),
+    ],
     unused: [bin('knip/bin/knip.js')],
     unit: [jest],
     native: [

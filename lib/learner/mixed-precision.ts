@@ -71,8 +71,8 @@ export class MixedPrecision extends Callback {
     this.#begin();
   }
 
-  override afterBackward({ isReplayed }: Learner): void {
-    if (isReplayed) this.#begin(); // a graph has scaled the loss
+  override afterBackward(learn: Learner): void {
+    if (learn.isReplayed) this.#begin(); // a graph has scaled the loss
   }
 
   #begin(): void {
