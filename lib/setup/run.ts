@@ -22,6 +22,15 @@ export function run(
   options: RunOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
+    let stoppedBy: NodeJS.Signals | undefined;
+    const stop = (signal: NodeJS.Signals): void => {
+      stoppedBy = signal;
+      if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
+      else child.kill(signal);
+    };
+    // Before the command begins: a signal may come while it does.
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+    for (const signal of signals) process.on(signal, stop);
     // A group of its own, so that the compilers which the command starts are stopped with it.
     const detached = process.platform !== 'win32';
     const child = spawn(command, args, {
@@ -30,14 +39,6 @@ export function run(
       stdio: 'inherit',
       detached,
     });
-    let stoppedBy: NodeJS.Signals | undefined;
-    const stop = (signal: NodeJS.Signals): void => {
-      stoppedBy = signal;
-      if (detached && child.pid !== undefined) process.kill(-child.pid, signal);
-      else child.kill(signal);
-    };
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-    for (const signal of signals) process.on(signal, stop);
     child.on('error', reject);
     child.on('close', (status, signal) => {
       for (const name of signals) process.off(name, stop);
